@@ -1,0 +1,1 @@
+"""Makes archives for czengine from TensorFlow, ONNX and PyTorch models. Nothing is here yet."""

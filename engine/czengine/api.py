@@ -1,0 +1,236 @@
+"""The public verbs: `open_model`, `plan`, `predict`, `predict_array`, `inspect`.
+
+Each joins the parts below in the order a person would; the work is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from czengine import kernels
+from czengine.config import InputOptions, OutputOptions, RunOptions, kernel_name
+from czengine.inputs import plan_input
+from czengine.describe import describe_job, describe_model
+from czengine.job import Job, prepare_job, provenance
+from czengine.kernels.base import Kernels
+from czengine.model import Model, read_model
+from czengine.pipeline import Pipeline
+from czengine.progress import Listener, Tracker
+from czengine.report import ImageReport
+from czengine.session.devices import available_cores
+from czengine.session.open import open_session
+from czengine.sinks.array import ArraySink
+from czengine.sinks.omezarr import check_targets, open_sink
+from czengine.sinks.targets import plan_targets
+from czengine.sources.array import open_array
+from czengine.sources.base import Source
+from czengine.sources.collection import open_images
+
+PathLike = str | Path
+ModelLike = Model | PathLike
+
+_INPUTS = InputOptions()
+_OUTPUT = OutputOptions()
+_RUN = RunOptions()
+
+
+def open_model(path: PathLike) -> Model:
+    """Read an archive: `.czann`, `.czmodel` or `.czseg`, whatever its name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The archive. Nothing is extracted to disk.
+
+    Returns
+    -------
+    Model
+        `spec` says all that is known; `network` are the bytes of the network.
+
+    Raises
+    ------
+    ArchiveError
+        Where the file is not an archive, or not one that is safe to open.
+    ModelError
+        Where the model in it is of a kind that cannot be run.
+
+    Examples
+    --------
+    >>> from czengine import example, open_model
+    >>> open_model(example.model_path()).spec.tile
+    (256, 256)
+    """
+    return read_model(Path(path))
+
+
+def plan(
+    model: ModelLike,
+    image: PathLike,
+    *,
+    inputs: InputOptions = _INPUTS,
+    output: OutputOptions = _OUTPUT,
+    run: RunOptions = _RUN,
+) -> tuple[Job, ...]:
+    """Decide everything about a run without running it.
+
+    Parameters
+    ----------
+    model : Model, str or Path
+        From `open_model`, or an archive.
+    image : str or Path
+        An OME-Zarr image, a collection of them, or a plain zarr array.
+    inputs, output, run : options
+        What is read, what is written, how the work is done.
+
+    Returns
+    -------
+    tuple of Job
+        One per image: its tiles, planes, channels, targets and memory.
+
+    Raises
+    ------
+    ArchiveError, ModelError, PlanError, ImageError, OptionError, OutputError
+        Where something does not go together; nothing has been written then.
+    """
+    opened = _opened(model)
+    sources = open_images(Path(image), inputs)
+    return tuple(_file_job(opened, source, inputs, output, run) for source in sources)
+
+
+def predict(
+    model: ModelLike,
+    image: PathLike,
+    *,
+    inputs: InputOptions = _INPUTS,
+    output: OutputOptions = _OUTPUT,
+    run: RunOptions = _RUN,
+    progress: Listener | None = None,
+) -> tuple[ImageReport, ...]:
+    """Run a model over an image of any size, and write the result beside it.
+
+    Parameters
+    ----------
+    model, image, inputs, output, run
+        See `plan`.
+    progress : callable, optional
+        Called with a `Progress` after every batch. An exception it raises stops the run.
+
+    Returns
+    -------
+    tuple of ImageReport
+        One per image: where the result is, and pixels and area per class.
+
+    Raises
+    ------
+    CzEngineError
+        One of its branches, see `czengine.errors`. A result appears at its place only when it is
+        complete; an error or Ctrl-C leaves nothing of the image being worked on.
+    """
+    opened = _opened(model)
+    jobs = plan(opened, image, inputs=inputs, output=output, run=run)
+    return run_jobs(opened, jobs, run=run, progress=progress)
+
+
+def run_jobs(
+    model: Model, jobs: Sequence[Job], *, run: RunOptions = _RUN, progress: Listener | None = None
+) -> tuple[ImageReport, ...]:
+    """Carry out what `plan` decided, one image after the other with one compiled model; see `predict`."""
+    check_targets([target for job in jobs for target in job.targets])
+    session = open_session(model.spec, model.network, run)
+    loops = _kernels(run)
+    tracker = Tracker(images=len(jobs), pixels=sum(job.pixels for job in jobs), listener=progress)
+    reports = []
+    for job in jobs:
+        tracker.begin(job.info.name)
+        with open_sink(job.targets) as sink:
+            reports.append(Pipeline(job, session, loops).run(sink, tracker.advance))
+    return tuple(reports)
+
+
+def predict_array(
+    model: ModelLike,
+    array: NDArray[Any],
+    *,
+    axes: str | None = None,
+    inputs: InputOptions = _INPUTS,
+    output: OutputOptions = _OUTPUT,
+    run: RunOptions = _RUN,
+) -> NDArray[Any]:
+    """Run a model over a NumPy array.
+
+    Parameters
+    ----------
+    model : Model, str or Path
+        From `open_model`, or an archive.
+    array : ndarray
+        The image; bool, integer or float.
+    axes : str, optional
+        One letter per axis, e.g. "CYX" or "YXS". May be left out for two dimensions (YX).
+    inputs, output, run : options
+        As for `predict`; what concerns files has no meaning here.
+
+    Returns
+    -------
+    ndarray
+        Labels (uint8, uint16 where a label value needs it) of shape (other axes…, y, x): the array's axes
+        without its channel axis, y and x last. Regression, `scores` (float32) and multi-label models
+        (uint8) have one channel per output in front: (output, other axes…, y, x).
+
+    Raises
+    ------
+    CzEngineError
+        One of its branches, see `czengine.errors`.
+    """
+    opened = _opened(model)
+    source = open_array(array, axes or inputs.axes)
+    job = prepare_job(opened.spec, source, inputs=inputs, output=output, run=run)
+    session = open_session(opened.spec, opened.network, run)
+    pipeline = Pipeline(job, session, _kernels(run))
+    info = source.info
+    sink = ArraySink(
+        channels=pipeline.channels,
+        planes=tuple(info.size(axis) for axis in info.axes.planes),
+        height=info.height,
+        width=info.width,
+        dtype=pipeline.dtype,
+    )
+    pipeline.run(sink, lambda pixels: None)
+    return sink.array if pipeline.has_channels else sink.array[0]
+
+
+def inspect(
+    model: ModelLike,
+    image: PathLike | None = None,
+    *,
+    inputs: InputOptions = _INPUTS,
+    output: OutputOptions = _OUTPUT,
+    run: RunOptions = _RUN,
+) -> dict[str, Any]:
+    """Everything known about a model, and what `predict` would do to an image, as JSON-able values.
+
+    Raises
+    ------
+    CzEngineError
+        As `open_model` and `plan`.
+    """
+    opened = _opened(model)
+    jobs = plan(opened, image, inputs=inputs, output=output, run=run) if image is not None else ()
+    return {"model": describe_model(opened.spec), "images": [describe_job(job) for job in jobs]}
+
+
+def _opened(model: ModelLike) -> Model:
+    return model if isinstance(model, Model) else open_model(model)
+
+
+def _kernels(run: RunOptions) -> Kernels:
+    return kernels.load(kernel_name(), threads=run.threads or available_cores())
+
+
+def _file_job(model: Model, source: Source, inputs: InputOptions, output: OutputOptions, run: RunOptions) -> Job:
+    facts = provenance(model.spec, inputs=plan_input(model.spec, source.info, inputs), output=output)
+    targets = plan_targets(model.spec, source.info, output, provenance=facts)
+    return prepare_job(model.spec, source, inputs=inputs, output=output, run=run, targets=targets)

@@ -1,0 +1,47 @@
+"""`czengine inspect`: what a model is, and what `predict` would do to an image."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from czengine.cli import options as o
+from czengine.cli.tables import print_description
+
+
+def inspect(
+    *,
+    model: o.ModelArgument,
+    image: Annotated[
+        Path | None, typer.Argument(help="Image; also say what would happen to it.", metavar="[IMAGE]")
+    ] = None,
+    as_json: o.Json = False,
+    axes: o.Axes = None,
+    image_path: o.Image = None,
+    level: o.Level = 0,
+    channel: o.Channel = None,
+    select: o.Select = None,
+    scale_inputs: o.ScaleInputs = None,
+    color_order: o.ColorOrder = "auto",
+    debug: o.Debug = False,
+) -> None:
+    """Show everything known about MODEL, and what predict would do to IMAGE; runs nothing."""
+    from czengine import api
+
+    text = o.InputText(
+        axes=axes,
+        image=image_path,
+        level=level,
+        channel=channel,
+        select=select,
+        scale_inputs=scale_inputs,
+        color_order=color_order,
+    )
+    description = api.inspect(model, image, inputs=text.options())
+    if as_json:
+        print(json.dumps(description, indent=2))
+    else:
+        print_description(description)

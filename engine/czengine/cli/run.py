@@ -1,0 +1,61 @@
+"""A run as the command line shows it: notes first, progress meanwhile, a table and the places to look at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from czengine.cli.listeners import emit, emit_report, listening
+from czengine.cli.tables import print_notes, print_reports
+from czengine.config import InputOptions, OutputOptions, RunOptions
+from czengine.report import ImageReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show:
+    """What a person, or a program, gets to see of a run.
+
+    Attributes
+    ----------
+    progress : str
+        "auto", "bar", "json" or "none".
+    quiet : bool
+        Print nothing but errors.
+    preview : Path or None
+        Picture to save of the first image's result.
+    """
+
+    progress: str = "auto"
+    quiet: bool = False
+    preview: Path | None = None
+
+
+def carry_out(
+    model: Path, image: Path, *, inputs: InputOptions, output: OutputOptions, run: RunOptions, show: Show
+) -> tuple[ImageReport, ...]:
+    """Plan, run and show; the errors are those of `czengine.api.predict`."""
+    from czengine import api
+    from czengine.preview import check_preview_path, write_preview
+
+    if show.preview is not None:
+        check_preview_path(show.preview)
+    with listening("none" if show.quiet and show.progress == "auto" else show.progress) as listener:
+        opened = api.open_model(model)
+        jobs = api.plan(opened, image, inputs=inputs, output=output, run=run)
+        if not show.quiet:
+            print_notes([*opened.spec.warnings, *(note for job in jobs for note in job.inputs.notes)])
+        reports = api.run_jobs(opened, jobs, run=run, progress=listener)
+    if show.preview is not None:
+        first = jobs[0]
+        write_preview(show.preview, first.targets, plane=first.planes[0], channels=first.inputs.read)
+    _show_reports(reports, show)
+    return reports
+
+
+def _show_reports(reports: tuple[ImageReport, ...], show: Show) -> None:
+    if show.progress == "json":
+        for report in reports:
+            emit_report(report)
+        emit("done", images=len(reports), preview=None if show.preview is None else str(show.preview))
+    elif not show.quiet:
+        print_reports(reports, preview=show.preview)

@@ -1,0 +1,164 @@
+"""Results and models as tables for people. Formats only; every number comes from elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from czengine.report import ImageReport, class_totals
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MOST_PATHS = 10
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Each note once, on stderr, before the work begins."""
+    for note in dict.fromkeys(notes):
+        print(f"note: {note}", file=sys.stderr)
+
+
+def print_reports(reports: Sequence[ImageReport], *, preview: Path | None) -> None:
+    """What was found and where it is."""
+    for report in reports if reports[0].scores else ():
+        _print(_scores_table(report))
+    if reports[0].classes:
+        _print(_classes_table(reports))
+    pixels = sum(report.pixels for report in reports) / 1e6
+    seconds = sum(report.seconds for report in reports)
+    tiles = sum(report.tiles for report in reports)
+    planes = sum(report.planes for report in reports)
+    print(
+        f"{_count(len(reports), 'image')}, {_count(planes, 'plane')}, {_count(tiles, 'tile')}: "
+        f"{pixels:.1f} MPix in {seconds:.1f} s ({pixels / seconds:.1f} MPix/s)"
+    )
+    paths = [path for report in reports for path in report.results]
+    for path in paths[:_MOST_PATHS]:
+        print(f"result:  {path}")
+    if len(paths) > _MOST_PATHS:
+        print(f"result:  … and {len(paths) - _MOST_PATHS} more")
+    if preview is not None:
+        print(f"preview: {preview}")
+
+
+def print_description(description: dict[str, Any]) -> None:
+    """What `czengine.api.inspect` returned, as tables."""
+    model = description["model"]
+    _print(_facts_table(model["name"], _model_facts(model)))
+    if model["classes"]:
+        table = _table("label", "class", "colour", numbers=1)
+        for c in model["classes"]:
+            table.add_row(str(c["label"]), _plain(c["name"]), _swatch(c["color"]))
+        _print(table)
+    print_notes(model["warnings"])
+    for image in description["images"]:
+        _print(_facts_table(image["name"], _image_facts(image)))
+        print_notes(image["notes"])
+
+
+def _model_facts(model: dict[str, Any]) -> dict[str, str]:
+    sources = model["inferred"]
+    facts = {
+        "id": model["id"],
+        "type": model["model_type"],
+        "format": f"{model['format']} {model['format_version'] or '(version not stored)'}",
+        "network": f"{model['runtime']}, {model['channels']} channels in, {model['outputs']} out, {model['layout']}",
+        "opset": model["opset"],
+        "tile": None if model["tile"] is None else "{} × {} pixels".format(*model["tile"]),
+        "border": "{} and {} pixels per side (y, x)".format(*model["border"]),
+        "pixel types": ", ".join(" or ".join(item) for item in model["pixel_types"]),
+        "colour handling": model["color_handling"],
+        "intensities": "divided by the type's maximum" if model["scale_inputs"] else "raw",
+        "pixel size": model["pixel_size"] and " × ".join(f"{size * 1e6:g}" for size in model["pixel_size"]) + " µm",
+        "licence": model["licence"],
+    }
+    keys = {"intensities": "scale_inputs", "pixel types": "pixel_types", "colour handling": "color_handling"}
+    return {
+        name: f"{value}" + (f"  ({sources[key]})" if (key := keys.get(name, name)) in sources else "")
+        for name, value in facts.items()
+        if value
+    }
+
+
+def _image_facts(image: dict[str, Any]) -> dict[str, str]:
+    return {
+        "axes": f"{image['axes']} {' × '.join(map(str, image['shape']))}, {image['dtype']}",
+        "format": f"OME-Zarr {image['ngff']}" if image["ngff"] else "plain zarr",
+        "work": f"{_count(image['planes'], 'plane')}, {_count(image['tiles_per_plane'], 'tile')} each",
+        "recompute factor": f"{image['recompute_factor']:.2f}",
+        "input": f"channels {image['channels']}, divided by {image['divisor']:g}",
+        "memory": f"{image['memory_bytes'] / 2**20:.0f} MiB and what the network itself needs",
+        "result": "\n".join(image["results"]),
+    }
+
+
+def _classes_table(reports: Sequence[ImageReport]) -> Table:
+    table = _table("label", "class", "colour", "pixels", "share", "area", numbers=4)
+    for count in class_totals(reports):
+        area = "unknown" if count.area is None else _area(count.area)
+        table.add_row(
+            str(count.label),
+            _plain(count.name),
+            _swatch(count.color),
+            f"{count.pixels:,}",
+            f"{count.share:.2%}",
+            area,
+        )
+    return table
+
+
+def _scores_table(report: ImageReport) -> Table:
+    table = _table("output", "minimum", "mean", "maximum", numbers=3)
+    for score in report.scores:
+        numbers = (score.minimum, score.mean, score.maximum)
+        table.add_row(_plain(score.name), *(f"{number:.4g}" for number in numbers))
+    return table
+
+
+def _facts_table(title: str, facts: dict[str, str]) -> Table:
+    table = _table("", _plain(title), numbers=0)
+    for name, value in facts.items():
+        table.add_row(name, _plain(value))
+    return table
+
+
+def _table(*headers: str, numbers: int) -> Table:
+    """A table whose last `numbers` columns are set flush right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for index, header in enumerate(headers):
+        table.add_column(header, justify="right" if index >= len(headers) - numbers else "left")
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def _plain(text: str) -> str:
+    """Text that is not markup, whatever a model's author put into a class name."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _swatch(color: Sequence[int]) -> str:
+    red, green, blue = color
+    return f"[rgb({red},{green},{blue})]███[/] #{red:02x}{green:02x}{blue:02x}"
+
+
+def _area(square_micrometres: float) -> str:
+    if square_micrometres >= 1e5:
+        return f"{square_micrometres / 1e6:,.3f} mm²"
+    return f"{square_micrometres:,.1f} µm²"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,39 @@
+"""Models and jobs as JSON-able values, for `czengine inspect --json` and programs that read it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from czengine.job import Job
+from czengine.spec import ModelSpec
+
+
+def describe_model(spec: ModelSpec) -> dict[str, Any]:
+    """Every field of a ModelSpec; tuples become lists in JSON."""
+    return asdict(spec)
+
+
+def describe_job(job: Job) -> dict[str, Any]:
+    """What `predict` would do to one image.
+
+    `memory_bytes` are czengine's own bands and batches; the runtime's memory comes on top.
+    """
+    info = job.info
+    return {
+        "name": info.name,
+        "axes": str(info.axes),
+        "shape": list(info.shape),
+        "dtype": str(info.dtype),
+        "ngff": info.ngff,
+        "level": info.level,
+        "planes": len(job.planes),
+        "tiles_per_plane": len(job.plan),
+        "tiles": job.tiles,
+        "recompute_factor": round(job.plan.recompute_factor, 3),
+        "channels": list(job.inputs.read),
+        "divisor": job.inputs.divisor,
+        "memory_bytes": job.memory,
+        "results": [str(target.path) for target in job.targets],
+        "notes": list(job.inputs.notes),
+    }

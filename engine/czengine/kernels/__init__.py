@@ -1,0 +1,54 @@
+"""The inner loops, three times over: `reference` (NumPy), `compiled` (Numba, the default), `native` (C++).
+
+`base` says what they do, `pool` spreads a call over threads, `load` picks one. Nothing heavy is imported
+before `load` is called.
+"""
+
+from __future__ import annotations
+
+from czengine.config import KernelName
+from czengine.errors import DeviceError
+from czengine.kernels.base import Kernels
+
+
+def load(name: KernelName, *, threads: int) -> Kernels:
+    """The kernels called `name`, on up to `threads` threads per call.
+
+    Parameters
+    ----------
+    name : {"auto", "numba", "native", "reference"}
+        "auto" is "numba".
+    threads : int
+        At least 1, the caller's thread included.
+
+    Raises
+    ------
+    DeviceError
+        For "native" where the package was installed without a compiler.
+    """
+    from czengine.kernels.pool import PooledKernels
+
+    return PooledKernels(_single(name), threads)
+
+
+def _single(name: KernelName) -> Kernels:
+    if name == "reference":
+        from czengine.kernels.reference import ReferenceKernels
+
+        return ReferenceKernels()
+    if name == "native":
+        return _native()
+    from czengine.kernels.compiled import CompiledKernels
+
+    return CompiledKernels()
+
+
+def _native() -> Kernels:
+    try:
+        from czengine.kernels.native import NativeKernels
+    except ImportError as error:
+        raise DeviceError(
+            "the native kernels are not installed, because no C++ compiler was found when czengine was; "
+            "install one and reinstall czengine, or leave CZENGINE_KERNELS at 'auto'"
+        ) from error
+    return NativeKernels()

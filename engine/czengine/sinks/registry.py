@@ -1,0 +1,173 @@
+"""What has to be said about a new label image outside of it: the labels list, and consolidated metadata.
+
+Edits JSON files of zarr v2 and v3 stores and leaves everything in them that it does not know. Consolidated
+metadata are a copy of all metadata below a group; readers believe the copy, and a label image that is not in
+it does not exist for them. Only the entries of the new image are exchanged: a plate need not be walked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from czengine.errors import OutputError
+from czengine.sinks.base import Target
+from czengine.sinks.metadata import ngff_version
+
+Document = dict[str, Any]
+
+_GROUP_FILES = {2: ".zgroup", 3: "zarr.json"}
+_CONSOLIDATED_FILES = {2: ".zmetadata", 3: "zarr.json"}
+_V2_FILES = (".zgroup", ".zarray", ".zattrs")
+
+
+def is_image(folder: Path) -> bool:
+    """Whether an OME-Zarr image (or label image) lies in `folder`."""
+    attributes = _read(folder / ".zattrs") or (_read(folder / "zarr.json") or {}).get("attributes", {})
+    return "multiscales" in attributes or "multiscales" in attributes.get("ome", {})
+
+
+class Registration:
+    """The files that change when new label images of one image appear.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        Those with a `registry`, the same for all of them, are registered; the others stand alone.
+
+    Raises
+    ------
+    OutputError
+        Where a file that has to change cannot be understood.
+    """
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = [t for t in targets if t.registry is not None]
+        self._documents: dict[Path, Document] = {}
+        self._copies: list[Path] = []  # folders with consolidated metadata
+        for target in self._targets:
+            self._list(target)
+        for target in self._targets[:1]:
+            self._copies = [
+                f for f in _ancestors(target) if self._copy(f, target.image.zarr_format) is not None
+            ]
+
+    @property
+    def folders(self) -> set[Path]:
+        """Existing folders in which files will change."""
+        return {f for f in (*self._copies, *(path.parent for path in self._documents)) if f.exists()}
+
+    def write(self, folders: Mapping[Path, Path]) -> None:
+        """Write the new files beside the old ones; what can fail, fails here.
+
+        Parameters
+        ----------
+        folders : mapping of Path to Path
+            `Target.path` of each new image to the folder it lies in now.
+        """
+        for target in self._targets:
+            for copy in self._copies:
+                self._exchange(copy, target, folders[target.path])
+        for path, document in self._documents.items():
+            _beside(path).write_text(json.dumps(document, indent=2), encoding="utf-8")
+            if path.exists():
+                shutil.copymode(path, _beside(path))
+
+    def commit(self) -> None:
+        """Put the new files in the place of the old ones."""
+        for path in self._documents:
+            os.replace(_beside(path), path)
+
+    def discard(self) -> None:
+        """Remove what `write` wrote."""
+        for path in self._documents:
+            _beside(path).unlink(missing_ok=True)
+
+    def _list(self, target: Target) -> None:
+        labels = _absolute(target.path).parent
+        if target.image.zarr_format == 2:
+            self._edit(labels / ".zgroup", {"zarr_format": 2})
+            attributes = self._edit(labels / ".zattrs", {})
+        else:
+            group = self._edit(labels / "zarr.json", {"zarr_format": 3, "node_type": "group"})
+            attributes = group.setdefault("attributes", {})
+        if ngff_version(target) == "0.5":
+            attributes = attributes.setdefault("ome", {"version": "0.5"})
+        names = attributes.setdefault("labels", [])
+        if not isinstance(names, list):
+            raise OutputError(f"the labels list in {labels} is {names!r}, not a list; repair it")
+        if target.path.name not in names:
+            names.append(target.path.name)
+
+    def _exchange(self, copy: Path, target: Target, folder: Path) -> None:
+        """Put the nodes of one new image, now in `folder`, into the consolidated metadata of `copy`."""
+        zarr_format, place = target.image.zarr_format, _absolute(target.path)
+        self._edit(copy / _CONSOLIDATED_FILES[zarr_format], {})
+        entries = self._copy(copy, zarr_format) or {}
+        node, labels = place.relative_to(copy).as_posix(), place.parent.relative_to(copy).as_posix()
+        for key in [k for k in entries if k == node or k.startswith(f"{node}/")]:
+            del entries[key]
+        if labels != ".":
+            entries.update(self._node(place.parent, labels, zarr_format))
+        entries.update(self._node(folder, node, zarr_format))
+        for level in sorted(f for f in folder.iterdir() if f.is_dir()):
+            entries.update(self._node(level, f"{node}/{level.name}", zarr_format))
+
+    def _copy(self, folder: Path, zarr_format: int) -> Document | None:
+        """The consolidated metadata of a group, by node; None where it has none."""
+        document = self._current(folder / _CONSOLIDATED_FILES[zarr_format]) or {}
+        container = document if zarr_format == 2 else document.get("consolidated_metadata")
+        entries = container.get("metadata") if isinstance(container, dict) else None
+        return entries if isinstance(entries, dict) else None
+
+    def _node(self, folder: Path, node: str, zarr_format: int) -> Document:
+        """What consolidated metadata say about the node that lies in `folder`."""
+        if zarr_format == 2:
+            found = {f"{node}/{name}": self._current(folder / name) for name in _V2_FILES}
+            return {key: document for key, document in found.items() if document is not None}
+        document = self._current(folder / "zarr.json") or {}
+        return {node: {key: value for key, value in document.items() if key != "consolidated_metadata"}}
+
+    def _current(self, path: Path) -> Document | None:
+        return self._documents.get(path) or _read(path)
+
+    def _edit(self, path: Path, default: Document) -> Document:
+        if path not in self._documents:
+            self._documents[path] = _read(path) or default
+        return self._documents[path]
+
+
+def _ancestors(target: Target) -> Iterator[Path]:
+    """The groups above a new image, from its labels group to the outermost one."""
+    root, folder = _absolute(target.image.root), _absolute(target.path).parent
+    while True:
+        yield folder
+        outside = root not in folder.parents
+        folder = folder.parent
+        if outside and not (folder / _GROUP_FILES[target.image.zarr_format]).exists():
+            return
+
+
+def _read(path: Path) -> Document | None:
+    """A JSON object; None where there is no such file."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise OutputError(f"{path} is damaged ({error}); repair it, or write elsewhere with --out") from error
+    if not isinstance(document, dict):
+        raise OutputError(f"{path} is damaged (not a JSON object); repair it, or write elsewhere with --out")
+    return document
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))

@@ -1,0 +1,72 @@
+"""The main job on a real microscope image with the real ZEN-trained network, against an independent loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from numpy.typing import NDArray
+
+from czengine import predict
+from czengine.config import InputOptions, OutputOptions
+from tests.support.images import write_ome_zarr
+from tests.support.oracle import legacy_tiling, network_bytes, tiled_scores
+from tests.support.shared import shared_path
+
+MODEL = "data/pgc/PGC_20X_nucleus_detector.czseg"
+IMAGE = "data/pgc/PGC_20X_v05.ome.zarr"
+
+
+@pytest.fixture(scope="module")
+def plane() -> NDArray[Any]:
+    """The picture, (y, x) uint16."""
+    return np.asarray(zarr.open_array(str(shared_path(IMAGE) / "0"), mode="r")[0, 0, 0])
+
+
+@pytest.fixture(scope="module")
+def expected(plane: NDArray[Any]) -> NDArray[np.uint8]:
+    """Labels of the independent loop, (y, x)."""
+    archive = shared_path(MODEL)
+    tile, border = legacy_tiling(archive)
+    pixels = (plane / 65535).astype(np.float32)[..., np.newaxis]
+    scores = tiled_scores(network_bytes(archive), pixels, tile=tile, border=border)
+    return (scores.argmax(-1) + 1).astype(np.uint8)
+
+
+def labels_of(result: Path) -> NDArray[Any]:
+    return np.asarray(zarr.open_array(str(result / "0"), mode="r")[...])
+
+
+def test_the_image_as_it_is(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
+    out = tmp_path / "labels.ome.zarr"
+    (report,) = predict(shared_path(MODEL), shared_path(IMAGE), output=OutputOptions(out=out))
+    assert report.results == (out,)
+    labels = labels_of(out)
+    assert labels.shape == (1, 1, 1, *expected.shape)
+    np.testing.assert_array_equal(labels[0, 0, 0], expected)
+    assert [c.pixels for c in report.classes] == [int((expected == 1).sum()), int((expected == 2).sum())]
+    assert report.classes[0].area == pytest.approx((expected == 1).sum() * 0.2269999981**2)
+
+
+@pytest.mark.parametrize("axes", ["cyx", "yx"])
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_converted_and_transposed(
+    tmp_path: Path, plane: NDArray[Any], expected: NDArray[np.uint8], axes: str, version: str
+) -> None:
+    data = plane[np.newaxis] if axes == "cyx" else plane
+    image = write_ome_zarr(tmp_path / "image.ome.zarr", data, axes, version=version, levels=3)
+    (report,) = predict(shared_path(MODEL), image)
+    np.testing.assert_array_equal(labels_of(report.results[0]).reshape(expected.shape), expected)
+    assert report.results[0].parent == image / "labels"
+
+
+def test_many_planes_each_by_itself(tmp_path: Path, plane: NDArray[Any], expected: NDArray[np.uint8]) -> None:
+    data = np.broadcast_to(plane, (3, 1, 2, *plane.shape))
+    image = write_ome_zarr(tmp_path / "image.ome.zarr", data, "tczyx", version="0.5", levels=1)
+    (report,) = predict(shared_path(MODEL), image, inputs=InputOptions(select={"t": (0, 3), "z": (0, 2)}))
+    assert report.planes == 6
+    labels = labels_of(report.results[0])
+    np.testing.assert_array_equal(labels, np.broadcast_to(expected, (3, 1, 2, *expected.shape)))

@@ -1,0 +1,103 @@
+"""Archives made by the real ZEISS packages give the numbers their frameworks gave."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from czengine import ModelError, open_model, predict_array
+from czengine.config import InputOptions, OutputOptions
+from czengine.session.onnx import OnnxSession
+from tests.support.shared import shared_path
+
+TOLERANCE = 1e-5
+
+
+def entries(inner: str) -> list[dict[str, Any]]:
+    """What MANIFEST.json says of the archives of one kind; empty where it is absent (then nothing is collected)."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    manifest = Path(os.environ.get("CZENGINE_SHARED", default)) / "reference" / "MANIFEST.json"
+    return [e for e in json.loads(manifest.read_text()) if e["inner"] == inner] if manifest.exists() else []
+
+
+def names(inner: str) -> list[str]:
+    """Archives of one kind, or one that is absent, so that a test is there to skip or to fail."""
+    return [e["file"] for e in entries(inner)] or ["MANIFEST.json"]
+
+
+def load(name: str) -> tuple[Path, Any]:
+    archive = shared_path(f"reference/{name}")
+    return archive, np.load(archive.with_suffix(".npz"))
+
+
+def network_input(arrays: Any) -> NDArray[np.float32]:
+    """What the network was shown; real files keep the picture instead, to be divided by 255."""
+    pixels = arrays["x"] if "x" in arrays else arrays["img"] / 255
+    return np.ascontiguousarray(pixels, np.float32)
+
+
+def check(scores: NDArray[Any], arrays: Any) -> None:
+    """Compare (n, y, x, class) scores with all the file keeps of them."""
+    if "y" in arrays:
+        np.testing.assert_allclose(scores, arrays["y"], atol=TOLERANCE, rtol=0)
+    else:
+        np.testing.assert_allclose(scores[:, 256:512, 256:512], arrays["y_crop"], atol=TOLERANCE, rtol=0)
+        np.testing.assert_array_equal(scores.argmax(-1).ravel(), arrays["argmax"].ravel())
+
+
+@pytest.mark.parametrize("name", names("ONNX"))
+def test_the_session_gives_the_scores_of_the_framework(name: str) -> None:
+    archive, arrays = load(name)
+    model, x = open_model(archive), network_input(arrays)
+    session = OnnxSession(model.spec, model.network, tile=x.shape[1:3], batch=1, threads=2)
+    check(np.concatenate([session.run(x[i : i + 1]) for i in range(len(x))]), arrays)
+
+
+@pytest.mark.parametrize("name", names("ONNX"))
+def test_the_engine_gives_the_scores_of_the_framework(name: str) -> None:
+    """From the picture as a microscope stores it: scaling and colour order are the engine's business."""
+    archive, arrays = load(name)
+    model = open_model(archive)
+    image = arrays["x_rgb"] if "x_rgb" in arrays else arrays["img"]
+    if image.shape[1:3] != model.spec.tile:
+        pytest.skip(f"the reference was not made at the archive's tile size {model.spec.tile}")
+    axes = "TYXS" if image.shape[-1] == 3 else "TYXC"
+    scores = predict_array(model, image, axes=axes, output=OutputOptions(scores=True))
+    check(np.moveaxis(scores, 0, -1), arrays)
+
+
+@pytest.mark.parametrize("name", names("ONNX"))
+def test_channels_may_lie_anywhere(name: str) -> None:
+    archive, arrays = load(name)
+    model = open_model(archive)
+    image = arrays["x_rgb"] if "x_rgb" in arrays else arrays["img"]
+    options = OutputOptions(scores=True)
+    last = predict_array(model, image[0], axes="YXC", output=options)
+    first = predict_array(model, np.moveaxis(image[0], -1, 0), axes="CYX", output=options)
+    np.testing.assert_array_equal(first, last)
+
+
+@pytest.mark.parametrize("name", names("ONNX"))
+def test_a_float_picture_is_taken_as_it_is(name: str) -> None:
+    archive, arrays = load(name)
+    model = open_model(archive)
+    x = network_input(arrays)
+    if x.shape[1:3] != model.spec.tile:
+        pytest.skip(f"the reference was not made at the archive's tile size {model.spec.tile}")
+    # x has the network's own order already
+    inputs = InputOptions(color_order="rgb" if model.spec.channels == 3 else "auto")
+    scores = predict_array(model, x, axes="TYXC", inputs=inputs, output=OutputOptions(scores=True))
+    check(np.moveaxis(scores, 0, -1), arrays)
+
+
+@pytest.mark.parametrize("name", names("zipped-SavedModel"))
+def test_saved_models_say_what_they_need(name: str) -> None:
+    archive, arrays = load(name)
+    with pytest.raises(ModelError, match="needs the TensorFlow backend"):
+        predict_array(archive, arrays["img"], axes="TYXC")
