@@ -79,7 +79,10 @@ BAD_MODELS: dict[str, tuple[Maker, str]] = {
     "unknown version": (lambda f: legacy_archive(f / "a.czmodel", version="9.0.0"), "9.0.0"),
     "a detector": (lambda f: czann_archive(f / "a.czann", Type="ObjectDetection"), "ObjectDetection"),
     "volumes": (lambda f: czann_archive(f / "a.czann", InputShape=[8, 32, 32, 1]), "3-D"),
-    "border too wide": (lambda f: czann_archive(f / "a.czann", MinOverlap=[40, 40]), "leaves nothing of a tile"),
+    "border too wide": (
+        lambda f: czann_archive(f / "a.czann", MinOverlap=[40, 40]),
+        "leaves nothing of a tile",
+    ),
 }
 
 
@@ -118,7 +121,10 @@ BAD_IMAGES: dict[str, tuple[Maker, str]] = {
     "another format": (tiff, "convert it"),
     "an empty folder": (lambda f: f, "without zarr metadata"),
     "remote": (lambda f: Path("https://example.org/a.zarr"), "not supported yet"),
-    "three unnamed axes": (lambda f: write_array(f / "a.zarr", pattern((3, 40, 50))), "name them, e.g. --axes"),
+    "three unnamed axes": (
+        lambda f: write_array(f / "a.zarr", pattern((3, 40, 50))),
+        "name them, e.g. --axes",
+    ),
     "empty": (lambda f: write_array(f / "a.zarr", np.zeros((0, 50), np.uint8)), "is empty"),
     "wrong channel count": (two_channels, "channel"),
     "complex numbers": (lambda f: write_array(f / "a.zarr", np.zeros((40, 50), "c8")), "complex64"),
@@ -157,14 +163,14 @@ BAD_OPTIONS: dict[str, tuple[list[str], str]] = {
     "a selection that says nothing": (["--select", "t"], "not understood"),
     "a selection of another axis": (["--select", "z=1"], "does not have"),
     "an image of no collection": (["--image", "A/1/0"], "is a single image"),
-    "a colour order": (["--color-order", "brg"], "auto, rgb, bgr"),
+    "a colour order": (["--color-order", "brg"], "Invalid value for '--color-order'"),
     "colour for a gray network": (["--color-order", "bgr"], "leave it out"),
     "a confidence above one": (["--min-confidence", "1.5"], "between 0 and 1"),
     "a confidence for scores": (["--scores", "--min-confidence", "0.5"], "leave one of them out"),
     "a name that is a path": (["--name", "a/b"], "cannot be a folder name"),
     "an empty batch": (["--batch", "0"], "at least 1"),
     "no threads": (["--threads", "0"], "at least 1"),
-    "a way to show progress": (["--progress", "loud"], "auto, bar, json, none"),
+    "a way to show progress": (["--progress", "loud"], "Invalid value for '--progress'"),
     "a preview that is no PNG": (["--preview", "a.jpg"], "ends in .png"),
     "an option that does not exist": (["--nonsense"], "nonsense"),
     "text for a number": (["--level", "high"], "Invalid value for '--level'"),
@@ -215,5 +221,3 @@ def assert_one_sentence(err: str, message: str) -> None:
     assert len(lines) == 1, err
     assert lines[0].startswith("czengine: ")
     assert message in lines[0]
-
-

@@ -31,18 +31,19 @@ def names(inner: str) -> list[str]:
     return [e["file"] for e in entries(inner)] or ["MANIFEST.json"]
 
 
-def load(name: str) -> tuple[Path, Any]:
+def load(name: str) -> tuple[Path, dict[str, NDArray[Any]]]:
     archive = shared_path(f"reference/{name}")
-    return archive, np.load(archive.with_suffix(".npz"))
+    with np.load(archive.with_suffix(".npz")) as arrays:
+        return archive, dict(arrays)
 
 
-def network_input(arrays: Any) -> NDArray[np.float32]:
+def network_input(arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     """What the network was shown; real files keep the picture instead, to be divided by 255."""
     pixels = arrays["x"] if "x" in arrays else arrays["img"] / 255
     return np.ascontiguousarray(pixels, np.float32)
 
 
-def check(scores: NDArray[Any], arrays: Any) -> None:
+def check(scores: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
     """Compare (n, y, x, class) scores with all the file keeps of them."""
     if "y" in arrays:
         np.testing.assert_allclose(scores, arrays["y"], atol=TOLERANCE, rtol=0)

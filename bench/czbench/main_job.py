@@ -94,7 +94,7 @@ def _check_equal(ours: Path, theirs: Path) -> None:
 
 def _summary(runs: list[Run]) -> dict[str, float]:
     def median(contestant: str, field: str) -> float:
-        return statistics.median(getattr(run, field) for run in runs if run.contestant == contestant)
+        return float(statistics.median(getattr(run, field) for run in runs if run.contestant == contestant))
 
     ratio = median("czengine", "seconds") / median("naive", "seconds")
     return {

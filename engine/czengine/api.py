@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from czengine import kernels
 from czengine.config import InputOptions, OutputOptions, RunOptions, kernel_name
-from czengine.inputs import plan_input
 from czengine.describe import describe_job, describe_model
+from czengine.inputs import plan_input
 from czengine.job import Job, prepare_job, provenance
 from czengine.kernels.base import Kernels
 from czengine.model import Model, read_model
@@ -230,7 +230,9 @@ def _kernels(run: RunOptions) -> Kernels:
     return kernels.load(kernel_name(), threads=run.threads or available_cores())
 
 
-def _file_job(model: Model, source: Source, inputs: InputOptions, output: OutputOptions, run: RunOptions) -> Job:
+def _file_job(
+    model: Model, source: Source, inputs: InputOptions, output: OutputOptions, run: RunOptions
+) -> Job:
     facts = provenance(model.spec, inputs=plan_input(model.spec, source.info, inputs), output=output)
     targets = plan_targets(model.spec, source.info, output, provenance=facts)
     return prepare_job(model.spec, source, inputs=inputs, output=output, run=run, targets=targets)

@@ -85,7 +85,9 @@ class OutputOptions:
         if self.min_confidence is not None and self.scores:
             raise OptionError("min_confidence chooses labels and scores writes none; leave one of them out")
         if self.name is not None and (not self.name.strip(". ") or set(self.name) & set('/\\:*?"<>|\0')):
-            raise OptionError(f"name {self.name!r} cannot be a folder name; use letters, digits, '-', '_' and '.'")
+            raise OptionError(
+                f"name {self.name!r} cannot be a folder name; use letters, digits, '-', '_' and '.'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,7 +68,13 @@ class Gatherer:
             rows = reflected(roi.y, roi.bottom, self._plan.height) - max(roi.y, 0)
             columns = reflected(roi.x, roi.right, self._plan.width)
             self._kernels.gather(
-                band, self._channels, rows, columns, self._inputs.divisor, self._inputs.constant, self._tiles[index]
+                band,
+                self._channels,
+                rows,
+                columns,
+                self._inputs.divisor,
+                self._inputs.constant,
+                self._tiles[index],
             )
         return self._buffer
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -132,10 +133,8 @@ def pixel_area(info: ImageInfo) -> float | None:
 
 def provenance(spec: ModelSpec, *, inputs: InputMap, output: OutputOptions) -> dict[str, Any]:
     """What the result's metadata keep about how it was made; JSON-able."""
-    from czengine import __version__
-
     return {
-        "version": __version__,
+        "version": version("czengine"),
         "model": {"id": spec.id, "name": spec.name, "sha256": spec.digest},
         "tiling": {"method": "intellesis", "tile": list(spec.tile), "border": list(spec.border)},
         "input": {"channels": list(inputs.read), "divisor": inputs.divisor},

@@ -18,11 +18,12 @@ from czengine.gather import Gatherer
 from czengine.job import Job
 from czengine.kernels.base import Kernels
 from czengine.plan import Tile
-from czengine.report import ImageReport, LabelTally, ScoreTally
+from czengine.report import ImageReport
 from czengine.session.base import Session
 from czengine.sinks.base import Sink
 from czengine.sources.base import PlaneIndex
 from czengine.stitch import Band, Stitcher
+from czengine.tally import LabelTally, ScoreTally
 
 Advance = Callable[[int], None]  # told the number of result pixels just finished
 
@@ -86,7 +87,9 @@ class Pipeline:
                 sink.write(plane, y, rows)
         return self._report(tally, time.perf_counter() - start)
 
-    def _infer(self, plane: PlaneIndex, block_height: int, advance: Advance) -> Iterator[tuple[int, NDArray[Any]]]:
+    def _infer(
+        self, plane: PlaneIndex, block_height: int, advance: Advance
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
         """Finished rows of one plane, top to bottom."""
         job, stitcher = self._job, self._stitcher
         band = Band(job.plan, channels=stitcher.channels, dtype=stitcher.dtype, block_height=block_height)

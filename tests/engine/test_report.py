@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from czengine.report import ClassCount, ImageReport, LabelTally, ScoreTally, class_totals
+from czengine.report import ClassCount, ImageReport, class_totals
+from czengine.tally import LabelTally, ScoreTally
 from tests.support.specs import make_spec
 
 CLASSES = make_spec(outputs=3).classes

@@ -50,9 +50,13 @@ def test_the_device_says_how_many_threads_it_has() -> None:
 
 
 def test_a_network_onnxruntime_refuses() -> None:
-    with pytest.raises(ModelError, match="onnxruntime refuses the network: .*Cxnv"):
+    with pytest.raises(ModelError, match=r"onnxruntime refuses the network: .*Cxnv"):
         OnnxSession(
-            make_spec(), onnx_network(32, 32, 1, 2).replace(b"Conv", b"Cxnv"), tile=(32, 32), batch=1, threads=1
+            make_spec(),
+            onnx_network(32, 32, 1, 2).replace(b"Conv", b"Cxnv"),
+            tile=(32, 32),
+            batch=1,
+            threads=1,
         )
 
 
@@ -87,5 +91,7 @@ def shrunk() -> bytes:
 
 def test_saved_models_are_told_apart_before_anything_is_loaded() -> None:
     spec = replace(make_spec(), runtime=Runtime.SAVEDMODEL)
-    with pytest.raises(ModelError, match="'test' holds a TensorFlow SavedModel and needs the TensorFlow backend"):
+    with pytest.raises(
+        ModelError, match="'test' holds a TensorFlow SavedModel and needs the TensorFlow backend"
+    ):
         open_session(spec, b"", RunOptions())

@@ -106,7 +106,9 @@ def test_scales_and_units_follow_the_axes() -> None:
 @pytest.mark.parametrize("axes", ["tpmczyx", "mpyx", "tpczyx"])
 def test_axes_without_a_place_are_refused(axes: str) -> None:
     info = make_info(axes, (2,) * len(axes))
-    with pytest.raises(OutputError, match=f"i.zarr has the axes {axes.upper()} .* split the image along the others"):
+    with pytest.raises(
+        OutputError, match=f"i.zarr has the axes {axes.upper()} .* split the image along the others"
+    ):
         plan_layout(make_target(info))
 
 
@@ -127,7 +129,14 @@ def test_a_coarser_level_still_gets_as_many_levels_as_the_image() -> None:
 
 @pytest.mark.parametrize(
     ("image_chunk", "size", "chunk"),
-    [(512, 5000, 512), (64, 5000, 1024), (4096, 5000, 1024), (5000, 5000, 1024), (64, 600, 600), (256, 100, 100)],
+    [
+        (512, 5000, 512),
+        (64, 5000, 1024),
+        (4096, 5000, 1024),
+        (5000, 5000, 1024),
+        (64, 600, 600),
+        (256, 100, 100),
+    ],
 )
 def test_chunks_follow_the_image_within_reason(image_chunk: int, size: int, chunk: int) -> None:
     info = make_info("czyx", (2, 3, size, size), chunks=(2, 3, image_chunk, image_chunk))

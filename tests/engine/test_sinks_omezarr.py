@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from czengine.sinks.omezarr import check_targets, open_sink
 from czengine.sources.base import ImageInfo
 from czengine.spec import Task
-
 from tests.support.images import chunk_files, pattern, write_array, write_ome_zarr, write_plate
 from tests.support.results import (
     attributes,

@@ -39,7 +39,9 @@ def test_a_shift_of_half_a_pixel_does_not_depend_on_the_last_bits_of_a_scale() -
     np.testing.assert_array_equal(found, np.arange(0, 10000, 2))
 
 
-def collect(level: LevelRows, plane: NDArray[np.int64], step: int, block: int) -> tuple[NDArray[np.int64], list[int]]:
+def collect(
+    level: LevelRows, plane: NDArray[np.int64], step: int, block: int
+) -> tuple[NDArray[np.int64], list[int]]:
     """Everything a level hands on for a plane that comes in `step` rows; and the heights of the pieces."""
     pieces, heights, expected_y = [], [], 0
     for y in range(0, plane.shape[1], step):

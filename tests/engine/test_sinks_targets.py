@@ -18,7 +18,6 @@ from czengine.sinks.base import Target
 from czengine.sinks.targets import plan_targets, slug
 from czengine.sources.base import ImageInfo
 from czengine.spec import ModelClass, ModelSpec, Task
-
 from tests.engine.test_sinks_layout import make_info
 from tests.support.specs import make_spec
 
@@ -135,12 +134,21 @@ def test_out_must_not_take_the_place_of_the_image(tmp_path: Path, out: str, rela
         plan(SPEC, info_of(tmp_path / "i.zarr"), out=tmp_path / out)
 
 
-@pytest.mark.parametrize("out", ["i.zarr/0", "i.zarr/0/c/0", "i.zarr/labels", "i.zarr/labels/a/0", "i.zarr/new"])
+@pytest.mark.parametrize(
+    "out", ["i.zarr/0", "i.zarr/0/c/0", "i.zarr/labels", "i.zarr/labels/a/0", "i.zarr/new"]
+)
 @pytest.mark.parametrize("ngff", [None, "0.4"])
 @pytest.mark.parametrize("spec", [SPEC, REGRESSION])
-def test_out_must_not_be_inside_the_image(tmp_path: Path, out: str, ngff: str | None, spec: ModelSpec) -> None:
+def test_out_must_not_be_inside_the_image(
+    tmp_path: Path, out: str, ngff: str | None, spec: ModelSpec
+) -> None:
     with pytest.raises(OutputError, match=r"is inside the input image; choose another --out"):
         plan(spec, info_of(tmp_path / "i.zarr", ngff=ngff), out=tmp_path / out)
+
+
+def test_scores_are_no_labels(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"is inside the input image; choose another --out"):
+        plan(SPEC, info_of(tmp_path / "i.zarr"), scores=True, out=tmp_path / "i.zarr" / "labels" / "a")
 
 
 def test_a_link_does_not_hide_the_image(tmp_path: Path) -> None:
@@ -158,7 +166,9 @@ def test_the_type_holds_the_largest_label(label: int, dtype: type) -> None:
 
 def test_a_label_that_no_type_holds() -> None:
     spec = replace(SPEC, classes=(replace(SPEC.classes[0], label=65536),))
-    with pytest.raises(OutputError, match="class 'class 1' has label value 65536; the largest possible is 65535"):
+    with pytest.raises(
+        OutputError, match="class 'class 1' has label value 65536; the largest possible is 65535"
+    ):
         plan(spec, info_of("i.zarr"))
 
 

@@ -39,7 +39,9 @@ def tiled_scores(
     result: NDArray[Any] | None = None
     for t in tiler.calculate_2d_tiles((0, 0, width, height)):
         x, y, w, h = t.roi
-        (scores,) = session.run(None, {name: padded[np.newaxis, y + pad : y + h + pad, x + pad : x + w + pad]})
+        (scores,) = session.run(
+            None, {name: padded[np.newaxis, y + pad : y + h + pad, x + pad : x + w + pad]}
+        )
         if result is None:
             result = np.zeros((height, width, scores.shape[-1]), np.float32)
         cx, cy, cw, ch = t.center
@@ -55,6 +57,8 @@ def legacy_tiling(archive: Path) -> tuple[tuple[int, int], tuple[int, int]]:
     with zipfile.ZipFile(archive) as opened:
         text = opened.read(next(n for n in opened.namelist() if n.endswith(".xml"))).decode("utf-8-sig")
     root = ET.fromstring(text)
-    numbers = {name: int(root.findtext(name, "0")) for name in ("TotalTileHeight", "TotalTileWidth", "BorderSize")}
+    numbers = {
+        name: int(root.findtext(name, "0")) for name in ("TotalTileHeight", "TotalTileWidth", "BorderSize")
+    }
     border = numbers["BorderSize"]
     return (numbers["TotalTileHeight"], numbers["TotalTileWidth"]), (border, border)

@@ -19,7 +19,6 @@ from czengine.sinks.targets import plan_targets
 from czengine.sources.base import ImageInfo
 from czengine.sources.collection import open_images
 from czengine.spec import ModelSpec
-
 from tests.support.specs import make_spec
 
 

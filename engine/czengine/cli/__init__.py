@@ -44,7 +44,8 @@ def _print_version(*, value: bool) -> None:
 def czengine(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Run networks in ZEISS archives (.czmodel, .czseg, .czann) over images of any size."""

@@ -53,4 +53,6 @@ def _copy_example(example: Path, image: Path, *, overwrite: bool) -> None:
             f"{image} is there already; look at it, or replace it with: czengine demo --overwrite"
         ) from error
     except OSError as error:
-        raise OutputError(f"cannot write {image} ({error.strerror}); go to another folder, or give --folder") from error
+        raise OutputError(
+            f"cannot write {image} ({error.strerror}); go to another folder, or give --folder"
+        ) from error

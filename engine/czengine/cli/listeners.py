@@ -8,27 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
-from czengine.errors import OptionError
 from czengine.progress import Listener, Progress
 from czengine.report import ImageReport
 
-MODES = ("auto", "bar", "json", "none")
+ProgressMode = Literal["auto", "bar", "json", "none"]
 _SECONDS_BETWEEN_LINES = 0.2
 
 
 @contextmanager
-def listening(mode: str) -> Iterator[Listener | None]:
-    """A listener for the time of a run; None where nobody wants to know.
-
-    Raises
-    ------
-    OptionError
-        For a mode that does not exist.
-    """
-    if mode not in MODES:
-        raise OptionError(f"progress is {mode!r}; choose one of {', '.join(MODES)}")
+def listening(mode: ProgressMode) -> Iterator[Listener | None]:
+    """A listener for the time of a run; None where nobody wants to know."""
     if mode == "json":
         yield json_lines()
     elif mode == "bar" or (mode == "auto" and sys.stderr.isatty()):

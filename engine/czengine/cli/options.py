@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from czengine import config
+from czengine.cli.listeners import ProgressMode
 from czengine.config import InputOptions
 
 _INPUT = "Which part of the image"
@@ -21,7 +23,9 @@ Axes = Annotated[
 ]
 Image = Annotated[
     str | None,
-    typer.Option("--image", help="One image of a collection, e.g. A/1/0; default: all.", rich_help_panel=_INPUT),
+    typer.Option(
+        "--image", help="One image of a collection, e.g. A/1/0; default: all.", rich_help_panel=_INPUT
+    ),
 ]
 Level = Annotated[int, typer.Option(help="Pyramid level, 0 = full resolution.", rich_help_panel=_INPUT)]
 Channel = Annotated[
@@ -41,8 +45,8 @@ ScaleInputs = Annotated[
     ),
 ]
 ColorOrder = Annotated[
-    str,
-    typer.Option(help="Colour order the network wants: auto, rgb or bgr.", rich_help_panel=_INPUT),
+    config.ColorOrder,
+    typer.Option(help="Colour order the network wants; auto: as the archive says.", rich_help_panel=_INPUT),
 ]
 Scores = Annotated[
     bool,
@@ -73,14 +77,14 @@ Threads = Annotated[
     int | None,
     typer.Option(help="CPU threads; default: the cores this process may use.", rich_help_panel=_RUN),
 ]
-ProgressMode = Annotated[
-    str,
-    typer.Option("--progress", help="auto, bar, json (lines on stdout) or none.", rich_help_panel=_RUN),
+Progress = Annotated[
+    ProgressMode,
+    typer.Option(help="auto: a bar on a terminal; json: lines on stdout.", rich_help_panel=_RUN),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No bar, no table, no notes.", rich_help_panel=_RUN)]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_RUN)
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No bar, no table, no notes.", rich_help_panel=_RUN)
 ]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_RUN)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -94,7 +98,7 @@ class InputText:
     channel: str | None
     select: str | None
     scale_inputs: bool | None
-    color_order: str
+    color_order: config.ColorOrder
 
     def options(self) -> InputOptions:
         """The values they stand for.

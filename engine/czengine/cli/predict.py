@@ -15,7 +15,9 @@ from czengine.config import OutputOptions, RunOptions
 def predict(
     *,
     model: o.ModelArgument,
-    image: Annotated[Path, typer.Argument(help="OME-Zarr image or collection, or zarr array.", metavar="IMAGE")],
+    image: Annotated[
+        Path, typer.Argument(help="OME-Zarr image or collection, or zarr array.", metavar="IMAGE")
+    ],
     out: o.Out = None,
     name: o.Name = None,
     overwrite: o.Overwrite = False,
@@ -31,7 +33,7 @@ def predict(
     color_order: o.ColorOrder = "auto",
     batch: o.Batch = 1,
     threads: o.Threads = None,
-    progress: o.ProgressMode = "auto",
+    progress: o.Progress = "auto",
     quiet: o.Quiet = False,
     debug: o.Debug = False,
 ) -> None:

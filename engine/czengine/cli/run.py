@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from czengine.cli.listeners import emit, emit_report, listening
+from czengine.cli.listeners import ProgressMode, emit, emit_report, listening
 from czengine.cli.tables import print_notes, print_reports
 from czengine.config import InputOptions, OutputOptions, RunOptions
 from czengine.report import ImageReport
@@ -17,15 +17,15 @@ class Show:
 
     Attributes
     ----------
-    progress : str
-        "auto", "bar", "json" or "none".
+    progress : {"auto", "bar", "json", "none"}
+        "auto" is a bar where stderr is a terminal.
     quiet : bool
         Print nothing but errors.
     preview : Path or None
         Picture to save of the first image's result.
     """
 
-    progress: str = "auto"
+    progress: ProgressMode = "auto"
     quiet: bool = False
     preview: Path | None = None
 

@@ -72,7 +72,8 @@ def _model_facts(model: dict[str, Any]) -> dict[str, str]:
         "pixel types": ", ".join(" or ".join(item) for item in model["pixel_types"]),
         "colour handling": model["color_handling"],
         "intensities": "divided by the type's maximum" if model["scale_inputs"] else "raw",
-        "pixel size": model["pixel_size"] and " × ".join(f"{size * 1e6:g}" for size in model["pixel_size"]) + " µm",
+        "pixel size": model["pixel_size"]
+        and " × ".join(f"{size * 1e6:g}" for size in model["pixel_size"]) + " µm",
         "licence": model["licence"],
     }
     keys = {"intensities": "scale_inputs", "pixel types": "pixel_types", "colour handling": "color_handling"}

@@ -1,0 +1,1 @@
+"""What a network is, read from its graph without running it."""

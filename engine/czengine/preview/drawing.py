@@ -113,7 +113,7 @@ def render(preview: Preview) -> Image.Image:
     em = min(max(len(panels) * width // 46, 13), 28)
     font = _font(em)
     inner = max(len(panels) * (width + em) - em, MIN_WIDTH)
-    bar = _scale_bar(preview, font, factor=factor, longest=inner / 5)
+    bar = _scale_bar(preview, font, factor=factor, longest=max(width, MIN_WIDTH) / 5)
     bar_room = 0 if bar is None else bar[0] + em // 2 + math.ceil(font.getlength(bar[1])) + em
     legend = _flow(_entries(preview.labels, font), font, em, inner - bar_room)
     top, line = 3 * em, em * 8 // 5

@@ -1,0 +1,1 @@
+"""Compiled models on devices: one protocol, one module per runtime."""

@@ -64,23 +64,28 @@ class OnnxSession:
         from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
         try:
-            (scores,) = self._session.run(None, {self._input: batch})
+            scores = np.asarray(self._session.run(None, {self._input: batch})[0])
         except (ort.Fail, ort.RuntimeException, ort.InvalidArgument, ort.EPFail) as error:
             raise DeviceError(
                 f"onnxruntime failed on a batch of shape {batch.shape}: {_reason(error)}"
             ) from error
         self._check(scores.shape)
-        return np.asarray(scores)
+        return scores
 
     def _check(self, shape: tuple[int, ...]) -> None:
         """Dynamic graphs tell their output size only now."""
-        sizes = {"NHWC": slice(1, 3), "NCHW": slice(2, 4)}
-        wanted = self.input_shape[sizes[self.input_layout]]
-        if len(shape) != 4 or shape[sizes[self.output_layout]] != wanted:
+        if len(shape) != 4 or _plane(shape, self.output_layout) != _plane(
+            self.input_shape, self.input_layout
+        ):
+            height, width = _plane(self.input_shape, self.input_layout)
             raise ModelError(
-                f"the network returned scores of shape {tuple(shape)} for tiles of {wanted[0]}×{wanted[1]} pixels; "
+                f"the network returned scores of shape {shape} for tiles of {height}×{width} pixels; "
                 f"only networks with one output per input pixel can be run"
             )
+
+
+def _plane(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+    return shape[1:3] if layout == "NHWC" else shape[2:4]
 
 
 def _compile(network: bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -98,11 +103,17 @@ def _compile(network: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    except (ort.Fail, ort.InvalidGraph, ort.InvalidProtobuf, ort.InvalidArgument, ort.NotImplemented) as error:
+    except (
+        ort.Fail,
+        ort.InvalidGraph,
+        ort.InvalidProtobuf,
+        ort.InvalidArgument,
+        ort.NotImplemented,
+    ) as error:
         raise ModelError(f"onnxruntime refuses the network: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """onnxruntime's message without its status prefix and source locations, as one line."""
+    """Onnxruntime's message without its status prefix and source locations, as one line."""
     text = " ".join(str(error).split())
     return text.split(" : ", 3)[-1][:300]

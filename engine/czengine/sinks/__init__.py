@@ -1,0 +1,1 @@
+"""Where results go: OME-Zarr images and arrays in memory."""

@@ -21,9 +21,12 @@ class ArraySink:
 
     block_height = 1
 
-    def __init__(self, *, channels: int, planes: tuple[int, ...], height: int, width: int, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, *, channels: int, planes: tuple[int, ...], height: int, width: int, dtype: np.dtype[Any]
+    ) -> None:
         self.array = np.zeros((channels, *planes, height, width), dtype)
 
     def write(self, plane: PlaneIndex, y: int, rows: NDArray[Any]) -> None:
         """Take `rows`, (channel, height, width), of one plane; see `Sink.write`."""
-        self.array[(slice(None), *plane, slice(y, y + rows.shape[1]))] = rows
+        for channel, values in zip(self.array, rows, strict=True):
+            channel[plane][y : y + rows.shape[1]] = values

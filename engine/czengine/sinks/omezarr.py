@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from czengine.errors import OutputError
-from czengine.sinks.writer import ImageWriter
 from czengine.sinks.base import Sink, Target
 from czengine.sinks.layout import plan_layout
 from czengine.sinks.registry import Registration, is_image
 from czengine.sinks.staging import Staging, is_taken, writing
+from czengine.sinks.writer import ImageWriter
 from czengine.sources.base import PlaneIndex
 
 _T = TypeVar("_T")

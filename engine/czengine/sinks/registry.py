@@ -114,8 +114,11 @@ class Registration:
         if labels != ".":
             entries.update(self._node(place.parent, labels, zarr_format))
         entries.update(self._node(folder, node, zarr_format))
-        for level in sorted(f for f in folder.iterdir() if f.is_dir()):
+        for level in (f for f in folder.iterdir() if f.is_dir()):
             entries.update(self._node(level, f"{node}/{level.name}", zarr_format))
+        ordered = sorted(entries.items(), key=lambda item: (item[0].count("/"), item[0]))
+        entries.clear()  # zarr-python loses nodes whose siblings do not stand together
+        entries.update(ordered)
 
     def _copy(self, folder: Path, zarr_format: int) -> Document | None:
         """The consolidated metadata of a group, by node; None where it has none."""
@@ -166,7 +169,7 @@ def _read(path: Path) -> Document | None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
+    return path.with_name(f".{path.name}.czengine-partial")
 
 
 def _absolute(path: Path) -> Path:

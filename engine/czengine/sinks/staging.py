@@ -2,9 +2,9 @@
 
 Knows folders and the errors of file systems; nothing of zarr.
 
-        labels/.nuclei.partial    being written; removed on an error, replaced when its run was killed
-        labels/.nuclei.old        what stood at the place (overwrite), until the new one is there
-        labels/nuclei             the place
+        labels/.nuclei.czengine-partial    being written; removed on an error, replaced when its run was killed
+        labels/.nuclei.czengine-old        what stood at the place (overwrite), until the new one is there
+        labels/nuclei                     the place
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Staging:
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self._path = path
         self._overwrite = overwrite
-        self._old = path.with_name(f".{path.name}.old")
+        self._old = path.with_name(f".{path.name}.czengine-old")
         self._made: list[Path] = []
-        self._mine = False
+        self._is_mine = self._is_placed = self._is_aside = False
         self._lock: int | None = None
-        self.folder = path.with_name(f".{path.name}.partial")
+        self.folder = path.with_name(f".{path.name}.czengine-partial")
 
     def open(self) -> None:
         """Make the folder; `discard` undoes it, also after an error here.
@@ -73,7 +73,7 @@ class Staging:
             self._make_parents()
             self._remove_stale()
             self.folder.mkdir()
-            self._mine = True
+            self._is_mine = True
             self._lock = _lock(self.folder)
 
     def publish(self) -> None:
@@ -81,14 +81,18 @@ class Staging:
         with writing(self._path):
             if os.path.lexists(self._path):
                 self._path.rename(self._old)
+                self._is_aside = True
             self.folder.rename(self._path)
+            self._is_placed = True
 
     def restore(self) -> None:
         """Undo `publish`, however far it came."""
-        if not self.folder.exists():
-            self._path.rename(self.folder)
-        if os.path.lexists(self._old):
-            self._old.rename(self._path)
+        with writing(self._path):
+            if self._is_placed:
+                self._path.rename(self.folder)
+            if self._is_aside:
+                self._old.rename(self._path)
+        self._is_placed = self._is_aside = False
 
     def finish(self) -> None:
         """Remove what was replaced: the new result is there to stay."""
@@ -97,10 +101,10 @@ class Staging:
 
     def discard(self) -> None:
         """Remove the folder and the parents made for it; nothing happens to a published result."""
-        if self._mine:
+        if self._is_mine:
             _remove(self.folder)
             _unlock(self._lock)
-            self._mine = False
+            self._is_mine = False
         for parent in reversed(self._made):
             with suppress(OSError):  # no longer empty: somebody else uses it
                 parent.rmdir()

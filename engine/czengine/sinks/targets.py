@@ -74,7 +74,7 @@ def _scores(
     spec: ModelSpec, info: ImageInfo, options: OutputOptions, name: str, provenance: Mapping[str, Any]
 ) -> Target:
     path = (options.out or _beside(info.root, f"{_stem(info.root)}.{name}.ome.zarr")) / info.path
-    _refuse_input(path, info)
+    _refuse_input(path, info, is_label=False)
     return Target(
         kind="scores",
         path=path,
@@ -98,7 +98,7 @@ def _labels(
 ) -> Target:
     """One label image; `suffix` tells the classes of a multi-label model apart."""
     path = _label_path(info, options, name, suffix)
-    _refuse_input(path, info)
+    _refuse_input(path, info, is_label=True)
     return Target(
         kind="labels",
         path=path,
@@ -136,7 +136,7 @@ def _label_type(classes: tuple[ModelClass, ...]) -> np.dtype[Any]:
     return np.dtype(np.uint8 if last.label <= np.iinfo(np.uint8).max else np.uint16)
 
 
-def _refuse_input(path: Path, info: ImageInfo) -> None:
+def _refuse_input(path: Path, info: ImageInfo, *, is_label: bool) -> None:
     """Nothing but a label image may be written into the input, and nothing may take its place."""
     image = Path(os.path.realpath(info.root / info.path))
     place = Path(os.path.realpath(path))
@@ -144,7 +144,7 @@ def _refuse_input(path: Path, info: ImageInfo) -> None:
         raise OutputError(
             f"{path} {'is' if place == image else 'holds'} the input image; choose another --out"
         )
-    if image in place.parents and not _is_listed(path, info):
+    if image in place.parents and not (is_label and _is_listed(path, info)):
         raise OutputError(f"{path} is inside the input image; choose another --out")
 
 

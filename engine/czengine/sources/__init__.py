@@ -1,0 +1,1 @@
+"""Where pixels come from: `base` says what a source is, `collection` opens what is on disk, `array` NumPy arrays."""

@@ -108,11 +108,11 @@ def is_color(
     * the channel axis is "s" (samples), or
     * the first three are coloured FF0000, 00FF00, 0000FF, or
     * the first three are named R, G, B or red, green, blue, or
-    * the pixels are uint8 and no channel has a colour in the metadata.
+    * the pixels are uint8 and the metadata give no channel a name or a colour.
     """
     if channels not in (3, 4) or axes.channel is None:
         return False
     first_names = tuple(name.strip().lower() for name in names[:3])
     first_colors = tuple((color or "").strip("# ").upper()[:6] for color in colors[:3])
     says_rgb = axes.channel == "s" or first_colors == _RGB_COLORS or first_names in _RGB_NAMES
-    return says_rgb or (dtype == np.uint8 and not any(colors))
+    return says_rgb or (dtype == np.uint8 and not any(colors) and not any(names))

@@ -1,44 +1,25 @@
-"""The preview picture: what is where, pixel by pixel; and that it is read small and written whole."""
+"""The preview picture: what is where, pixel by pixel."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
-from PIL import Image, ImageFont
+from PIL import ImageFont
 
-from czengine.config import InputOptions
-from czengine.errors import ImageError, OptionError, OutputError
-from czengine.preview import check_preview_path, drawing, saving, write_preview
+from czengine.preview import drawing
 from czengine.preview.drawing import INK, PAPER, Preview, render, shortened, written
 from czengine.preview.overlay import FILL, LINE, THIN, LabelPicture, as_rgb, stretched
-from czengine.preview.saving import read_small, save
-from czengine.sinks.base import Target
-from czengine.sources.array import open_array
-from czengine.sources.collection import open_images
 from czengine.spec import ModelClass
-from tests.support.images import write_array, write_ome_zarr
-
-RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-CLASSES = (
-    ModelClass(name="background", label=1, color=RED),
-    ModelClass(name="nucleus", label=2, color=GREEN),
-    ModelClass(name="border", label=3, color=BLUE),
-)
-
-
-def _ramp(height: int = 450, width: int = 600) -> NDArray[np.uint16]:
-    return np.linspace(0, 60000, height * width).reshape(1, height, width).astype(np.uint16)
+from tests.support.pictures import BLUE, CLASSES, GREEN, RED, longest_run, panel_of, pixels_of, ramp
 
 
 def _squares(height: int = 450, width: int = 600) -> LabelPicture:
@@ -47,23 +28,6 @@ def _squares(height: int = 450, width: int = 600) -> LabelPicture:
     pixels[50:150, 50:150] = 2
     pixels[50:150, 150:250] = 3
     return LabelPicture(pixels=pixels, classes=CLASSES)
-
-
-def _pixels(picture: Image.Image) -> NDArray[np.int64]:
-    return np.asarray(picture).astype(np.int64)
-
-
-def _panel(picture: Image.Image, height: int, width: int) -> NDArray[np.int64]:
-    """The image in the picture: it starts three text heights below the top, in the middle."""
-    em = min(max(width // 46, 13), 28)
-    left = (picture.width - width) // 2
-    return _pixels(picture)[3 * em : 3 * em + height, left : left + width]
-
-
-def _loaded(path: Path) -> Image.Image:
-    with Image.open(path, formats=["PNG"]) as picture:
-        picture.load()
-    return picture
 
 
 def _blend(gray: NDArray[np.int64], color: tuple[int, int, int], opacity: float) -> NDArray[np.int64]:
@@ -105,6 +69,7 @@ def test_stretching_shows_the_one_pixel_that_differs() -> None:
     assert np.argwhere(stretched(lonely) == 255).tolist() == [[3, 4]]
 
 
+@settings(deadline=None)
 @given(
     npst.arrays(
         st.sampled_from(["f4", "f8", "i2", "u1", "u4", "?"]), npst.array_shapes(min_dims=2, max_dims=2)
@@ -144,8 +109,8 @@ def test_colour_of_two_channels_is_shown_in_gray() -> None:
 
 
 def test_classes_are_blended_over_the_image() -> None:
-    image, labels = _ramp(), _squares()
-    panel = _panel(render(Preview(title="t", image=image, labels=(labels,))), 450, 600)
+    image, labels = ramp(), _squares()
+    panel = panel_of(render(Preview(title="t", image=image, labels=(labels,))), 450, 600)
     gray = as_rgb(image, is_color=False).astype(np.int64)
     inside = np.s_[52:148, 52:148]
     assert np.abs(panel[inside] - _blend(gray[inside], GREEN, FILL)).max() <= 1
@@ -156,8 +121,8 @@ def test_classes_are_blended_over_the_image() -> None:
 
 
 def test_outlines_are_one_pixel_wide_and_inside() -> None:
-    image, labels = _ramp(), _squares()
-    panel = _panel(render(Preview(title="t", image=image, labels=(labels,))), 450, 600)
+    image, labels = ramp(), _squares()
+    panel = panel_of(render(Preview(title="t", image=image, labels=(labels,))), 450, 600)
     gray = as_rgb(image, is_color=False).astype(np.int64)
     edge = np.s_[50, 60:140]
     assert np.abs(panel[edge] - _blend(gray[edge], GREEN, LINE)).max() <= 1
@@ -174,7 +139,7 @@ def test_label_0_is_left_uncoloured_and_a_wide_class_has_an_outline_towards_it()
     pixels[20:430, 20:580] = 2
     labels = LabelPicture(pixels=pixels, classes=CLASSES)
     image = np.full((1, 450, 600), 5, np.uint8)
-    panel = _panel(render(Preview(title="t", image=image, labels=(labels,))), 450, 600)
+    panel = panel_of(render(Preview(title="t", image=image, labels=(labels,))), 450, 600)
     gray = np.full(3, 128)
     assert panel[5, 5].tolist() == gray.tolist()
     assert panel[20, 300].tolist() == _blend(gray, GREEN, LINE).tolist()
@@ -188,18 +153,18 @@ def test_overlapping_labels_are_laid_over_each_other() -> None:
     second = ModelClass(name="b", label=1, color=BLUE)
     labels = (LabelPicture(pixels=a, classes=(first,)), LabelPicture(pixels=b, classes=(second,)))
     image = np.full((1, 450, 600), 5, np.uint8)
-    panel = _panel(render(Preview(title="t", image=image, labels=labels)), 450, 600)
+    panel = panel_of(render(Preview(title="t", image=image, labels=labels)), 450, 600)
     both = _blend(_blend(np.full(3, 128), RED, FILL), BLUE, FILL)
     assert panel[175, 175].tolist() == both.tolist()
 
 
 def test_the_legend_shows_the_colours_and_lies_outside_the_image() -> None:
-    picture = render(Preview(title="t", image=_ramp(), labels=(_squares(),)))
-    below = _pixels(picture)[3 * 13 + 450 :]
+    picture = render(Preview(title="t", image=ramp(), labels=(_squares(),)))
+    below = pixels_of(picture)[3 * 13 + 450 :]
     for color in (RED, GREEN, BLUE):
         swatch = (below == color).all(axis=-1).sum()
         assert swatch == 11 * 11  # 13 pixels square, with a line around
-    without = render(Preview(title="t", image=_ramp()))
+    without = render(Preview(title="t", image=ramp()))
     assert without.height < picture.height
 
 
@@ -222,8 +187,8 @@ def test_many_classes_end_in_a_count_of_the_rest() -> None:
     entries = drawing._entries([labels], ImageFont.load_default(13))
     assert len(entries) == 20
     assert entries[-1] == ("+11 more", None)
-    picture = render(Preview(title="t", image=_ramp(50, 50), labels=(labels,)))
-    assert (_pixels(picture)[-13:] == PAPER).all(axis=-1).mean() > 0.5  # the last row is not cut off
+    picture = render(Preview(title="t", image=ramp(50, 50), labels=(labels,)))
+    assert (pixels_of(picture)[-13:] == PAPER).all(axis=-1).mean() > 0.5  # the last row is not cut off
 
 
 def test_a_legend_row_ends_before_the_edge() -> None:
@@ -260,22 +225,17 @@ def test_the_scale_bar_has_a_round_length(size: float, unit: str, text: str, pix
     )
     assert bar is not None
     assert bar[1] == text.format("u")  # Pillow's own font has no µ
-    ink = (_pixels(picture)[3 * 13 + 450 :] == INK).all(axis=-1)
+    ink = (pixels_of(picture)[3 * 13 + 450 :] == INK).all(axis=-1)
     assert abs(int(ink.sum(axis=1).max()) - pixels) <= 1 + 0.15 * pixels  # letters may lie in the same row
-    assert abs(_longest_run(ink) - pixels) <= 1
-
-
-def _longest_run(ink: NDArray[np.bool_]) -> int:
-    runs = [len(run) for row in ink for run in "".join("#" if dot else " " for dot in row).split()]
-    return max(runs, default=0)
+    assert abs(longest_run(ink) - pixels) <= 1
 
 
 @pytest.mark.parametrize(
     ("size", "unit"), [(None, "micrometer"), (0.3, None), (0.0, "micrometer"), (math.nan, "meter")]
 )
 def test_no_scale_bar_where_the_pixel_size_is_unknown(size: float | None, unit: str | None) -> None:
-    picture = render(Preview(title="", image=_ramp(), pixel_width=size, unit=unit))
-    assert _longest_run((_pixels(picture) == INK).all(axis=-1)) == 0
+    picture = render(Preview(title="", image=ramp(), pixel_width=size, unit=unit))
+    assert longest_run((pixels_of(picture) == INK).all(axis=-1)) == 0
 
 
 @given(st.floats(min_value=1e-12, max_value=1e12))
@@ -289,11 +249,11 @@ def test_round_lengths_are_below_and_near(length: float) -> None:
 def test_tiny_images_are_enlarged() -> None:
     image = np.array([[[0, 1], [2, 3]]], np.uint8)
     picture = render(Preview(title="t", image=image, pixel_width=2.0, unit="micrometer"))
-    panel = _panel(picture, 400, 400)
+    panel = panel_of(picture, 400, 400)
     assert panel[::399, ::399, 0].tolist() == [[0, 85], [170, 255]]
     assert panel[199, 199, 0] == 0
     # 2 µm are 200 pixels now, so a bar of at most 84 is 0.5 µm or 50 pixels.
-    assert _longest_run((_pixels(picture)[3 * 13 + 400 :] == INK).all(axis=-1)) == 50
+    assert longest_run((pixels_of(picture)[3 * 13 + 400 :] == INK).all(axis=-1)) == 50
 
 
 @pytest.mark.parametrize(
@@ -312,22 +272,22 @@ def test_odd_images_make_a_picture(image: NDArray[Any]) -> None:
     assert picture.mode == "RGB"
     assert picture.width >= drawing.MIN_WIDTH
     assert picture.height > image.shape[1]
-    assert (_pixels(picture) == RED).all(axis=-1).any()
+    assert (pixels_of(picture) == RED).all(axis=-1).any()
 
 
 def test_scores_are_shown_beside_the_image() -> None:
-    image = _ramp()
-    scores = np.stack([_ramp()[0][::-1], np.full((450, 600), 0.5)]).astype(np.float32)
+    image = ramp()
+    scores = np.stack([ramp()[0][::-1], np.full((450, 600), 0.5)]).astype(np.float32)
     picture = render(Preview(title="t", image=image, scores=scores, score_names=("depth", "flat")))
     em = 28  # three panels are wide: larger letters
     assert picture.width == 3 * 600 + 4 * em
-    row = _pixels(picture)[3 * em : 3 * em + 450]
+    row = pixels_of(picture)[3 * em : 3 * em + 450]
     panels = [row[:, em + i * (600 + em) :][:, :600] for i in range(3)]
     gray = as_rgb(image, is_color=False)
     np.testing.assert_array_equal(panels[0], gray)
     np.testing.assert_array_equal(panels[1], gray[::-1])
     assert (panels[2] == 128).all()
-    captions = _pixels(picture)[3 * em + 450 :]
+    captions = pixels_of(picture)[3 * em + 450 :]
     assert all((captions[:, em + i * (600 + em) :][:, :600] != PAPER).any() for i in range(3))
 
 
@@ -351,6 +311,7 @@ def test_letters_the_font_lacks_are_replaced(text: str, result: str) -> None:
     assert written(text, ImageFont.load_default(13)) == result
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text())
 def test_any_text_can_be_drawn(text: str) -> None:
     font = ImageFont.load_default(13)
@@ -365,7 +326,7 @@ def test_any_class_name_and_title_make_a_picture() -> None:
         pixels=np.ones((9, 9), np.uint8), classes=(ModelClass(name=name, label=1, color=RED),)
     )
     picture = render(Preview(title=name, image=np.zeros((1, 9, 9)), labels=(labels,)))
-    assert (_pixels(picture)[:, -13:] == PAPER).all()  # nothing runs into the margin
+    assert (pixels_of(picture)[:, -13:] == PAPER).all()  # nothing runs into the margin
 
 
 def test_long_text_is_cut_with_dots() -> None:
@@ -374,176 +335,3 @@ def test_long_text_is_cut_with_dots() -> None:
     assert cut.endswith("…")
     assert cut.startswith("a very")
     assert font.getlength(cut) <= 80
-
-
-# Files ----------------------------------------------------------------------------------------------
-
-
-def _written(folder: Path, *, axes: str = "cyx", levels: int = 3, size: int = 900, **more: Any) -> Path:
-    """An image of which each channel's pixels are a diagonal ramp."""
-    shape = tuple({"y": size, "x": size // 2}.get(axis, 2) for axis in axes)
-    y, x = np.mgrid[0:size, 0 : size // 2]
-    data = np.broadcast_to((y + x).astype(np.uint16), shape).copy()
-    return write_ome_zarr(folder / "image.ome.zarr", data, axes, levels=levels, **more)
-
-
-def _target(image: Path, labels: NDArray[Any], axes: str, **more: Any) -> Target:
-    """A result as the sinks leave it, written by other code."""
-    (source,) = open_images(image, InputOptions())
-    path = image.parent / "result.zarr"
-    write_ome_zarr(path, labels, axes, levels=len(source.info.levels))
-    facts: Mapping[str, Any] = {
-        "kind": "labels",
-        "path": path,
-        "registry": None,
-        "image": source.info,
-        "classes": CLASSES,
-        "channels": (),
-        "dtype": labels.dtype,
-        "overwrite": False,
-        "provenance": {},
-    }
-    return Target(**{**facts, **more})
-
-
-def _quarters(size: int = 900) -> NDArray[np.uint8]:
-    labels = np.ones((1, size, size // 2), np.uint8)
-    labels[:, size // 2 :, : size // 4] = 2
-    labels[:, size // 2 :, size // 4 :] = 3
-    return labels
-
-
-@pytest.mark.parametrize("levels", [1, 3])
-def test_a_large_image_is_shown_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, levels: int) -> None:
-    """By its second level of three; where there is but one, by every second pixel, in blocks."""
-    target = _target(_written(tmp_path, levels=levels), _quarters(), "cyx")
-    monkeypatch.setattr(saving, "MAX_EDGE", 500)
-    monkeypatch.setattr(saving, "_BLOCK", 300)
-    write_preview(tmp_path / "p.png", [target], plane=(), channels=[0])
-    picture = _loaded(tmp_path / "p.png")
-    panel = _panel(picture, 450, 225)
-    assert picture.width == 420 + 26
-    assert (np.diff(panel[:220:20, 100, 1]) > 0).all()  # the ramp of the image
-    assert (panel[230:440, 5:105, 1] > panel[230:440, 5:105, 0] + 60).all()  # green
-    assert (panel[230:440, 120:220, 2] > panel[230:440, 120:220, 0] + 60).all()  # blue
-    assert not list(tmp_path.glob(".p*"))  # no half file is left
-
-
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 9), st.integers(1, 25))
-def test_reading_small_takes_every_nth_pixel(height: int, width: int, step: int, block: int) -> None:
-    pixels = np.arange(3 * height * width, dtype=np.int32).reshape(3, height, width)
-    source = open_array(pixels, "cyx")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(saving, "_BLOCK", block)
-        small = read_small(source, (), [2, 0], step=step)
-    np.testing.assert_array_equal(small, pixels[[2, 0], ::step, ::step])
-
-
-def test_the_plane_asked_for_is_shown(tmp_path: Path) -> None:
-    data = np.zeros((2, 1, 3, 64, 64), np.uint8)
-    data[1, 0, 2, :32] = 9
-    labels = np.ones_like(data)
-    labels[1, 0, 2, :, :32] = 2
-    image = write_ome_zarr(tmp_path / "image.ome.zarr", data, "tczyx")
-    target = _target(image, labels, "tczyx")
-    write_preview(tmp_path / "p.png", [target], plane=(1, 2), channels=[0])
-    write_preview(tmp_path / "q.png", [target], plane=(0, 0), channels=[0])
-    shown, other = (_loaded(tmp_path / name) for name in ("p.png", "q.png"))
-    assert len(np.unique(_panel(shown, 384, 384)[::50, ::50].reshape(-1, 3), axis=0)) == 4
-    assert len(np.unique(_panel(other, 384, 384).reshape(-1, 3), axis=0)) == 1
-
-
-def test_a_result_of_a_plain_array_can_be_shown(tmp_path: Path) -> None:
-    array = write_array(tmp_path / "plain.zarr", _ramp(100, 100)[0])
-    (source,) = open_images(array, InputOptions(axes="yx"))
-    target = _target_of(
-        source.info, write_ome_zarr(tmp_path / "labels.zarr", np.ones((100, 100), np.uint8), "yx")
-    )
-    write_preview(tmp_path / "p.png", [target], plane=(), channels=[0], title="plain")
-    assert _loaded(tmp_path / "p.png").width == 420 + 26
-
-
-def _target_of(info: Any, path: Path) -> Target:
-    return Target(
-        kind="labels", path=path, registry=None, image=info, classes=CLASSES, channels=(),
-        dtype=np.dtype(np.uint8), overwrite=False, provenance={},
-    )  # fmt: skip
-
-
-def test_scores_of_a_store_are_shown_three_at_most(tmp_path: Path) -> None:
-    scores = np.random.default_rng(0).random((5, 500, 250)).astype(np.float32)
-    names = ("a", "b", "c", "d", "e")
-    target = _target(_written(tmp_path, size=500), scores, "cyx", kind="scores", channels=names)
-    write_preview(tmp_path / "p.png", [target], plane=(), channels=[0])
-    picture = _loaded(tmp_path / "p.png")
-    # Four panels share 1600 pixels: the level of 250 × 125 is shown, as 250 is the first below 400.
-    assert picture.width == 4 * 125 + 3 * 13 + 2 * 13
-
-
-def test_a_preview_replaces_an_older_one(tmp_path: Path) -> None:
-    target = _target(_written(tmp_path, size=200), _quarters(200), "cyx")
-    path = tmp_path / "p.PNG"
-    path.write_text("old")
-    write_preview(path, [target], plane=(), channels=[0])
-    assert _loaded(path).width == 420 + 26
-
-
-def test_the_example_makes_a_preview(tmp_path: Path) -> None:
-    from czengine.example import image_path
-
-    (source,) = open_images(image_path(), InputOptions())
-    labels = 1 + (source.read((), _whole(source.info), [0]) > 2000).astype(np.uint8)
-    target = _target_of(source.info, write_ome_zarr(tmp_path / "labels.zarr", labels, "cyx", levels=3))
-    write_preview(tmp_path / "p.png", [target], plane=(), channels=[0])
-    picture = _loaded(tmp_path / "p.png")
-    assert picture.width == 640 + 26
-    bar = _longest_run((_pixels(picture)[3 * 13 + 480 :] == INK).all(axis=-1))
-    assert abs(bar - 20 / 0.325) <= 1
-
-
-def _whole(info: Any) -> Any:
-    from czengine.geometry import Region
-
-    return Region(0, 0, info.height, info.width)
-
-
-@pytest.mark.parametrize("name", ["p.jpg", "p", "p.png.txt"])
-def test_other_kinds_of_file_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(
-        OptionError, match=rf"preview .*{name} is not a PNG file; give it a name that ends in \.png"
-    ):
-        check_preview_path(tmp_path / name)
-
-
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"folder .*absent does not exist; make it or choose another"):
-        check_preview_path(tmp_path / "absent" / "p.png")
-
-
-def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "p.png").mkdir()
-    with pytest.raises(OutputError, match="is a folder; name a file in it"):
-        check_preview_path(tmp_path / "p.png")
-
-
-def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saving.os, "access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(OutputError, match="cannot be written; choose another"):
-        check_preview_path(tmp_path / "p.png")
-
-
-def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "p.png").mkdir()  # nothing can be renamed onto a folder
-    with pytest.raises(
-        OutputError, match=r"the preview .*p\.png cannot be written \(.*\); choose another place"
-    ):
-        save(Image.new("RGB", (2, 2)), tmp_path / "p.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
-
-
-def test_a_result_that_is_an_array_is_refused(tmp_path: Path) -> None:
-    target = _target(_written(tmp_path, size=200), _quarters(200), "cyx")
-    array = write_array(tmp_path / "array.zarr", np.ones((2, 2), np.uint8))
-    with pytest.raises(ImageError, match=r"array\.zarr is an array, not a result"):
-        write_preview(tmp_path / "p.png", [_target_of(target.image, array)], plane=(), channels=[0])
-    assert not (tmp_path / "p.png").exists()

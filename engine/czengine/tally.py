@@ -1,0 +1,74 @@
+"""Counts result pixels as rows are finished, so that nobody has to read the result again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czengine.report import ClassCount, ScoreRange
+from czengine.spec import ModelClass
+
+
+class LabelTally:
+    """Counts the pixels of each label value as rows are finished."""
+
+    def __init__(self, *, channels: int, dtype: np.dtype[Any]) -> None:
+        self._counts = np.zeros((channels, np.iinfo(dtype).max + 1), np.int64)
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Count (channel, y, x) labels."""
+        for counts, channel in zip(self._counts, rows, strict=True):
+            counts += np.bincount(channel.ravel(), minlength=counts.size)
+
+    def counts(self, classes: tuple[ModelClass, ...], pixel_area: float | None) -> tuple[ClassCount, ...]:
+        """One entry per class: by label value of the one channel, or by channel where each class has its own."""
+        own_channel = len(self._counts) == len(classes) and len(classes) > 1
+        total = int(self._counts[0].sum())
+        nothing = ModelClass(name="nothing", label=0, color=(0, 0, 0))
+        rows = [
+            (c, int(self._counts[i, 1] if own_channel else self._counts[0, c.label]))
+            for i, c in enumerate(classes)
+        ]
+        if not own_channel and self._counts[0, 0]:
+            rows.insert(0, (nothing, int(self._counts[0, 0])))
+        return tuple(
+            ClassCount(
+                name=c.name,
+                label=c.label,
+                color=c.color,
+                pixels=n,
+                share=n / total,
+                area=None if pixel_area is None else n * pixel_area,
+            )
+            for c, n in rows
+        )
+
+
+class ScoreTally:
+    """Range and mean of each output channel as rows are finished."""
+
+    def __init__(self, *, channels: int) -> None:
+        self._low = np.full(channels, np.inf)
+        self._high = np.full(channels, -np.inf)
+        self._sum = np.zeros(channels)
+        self._count = np.zeros(channels, np.int64)
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Take in (channel, y, x) scores."""
+        for i, channel in enumerate(rows):
+            values = channel[np.isfinite(channel)]
+            if values.size:
+                self._low[i] = min(self._low[i], values.min())
+                self._high[i] = max(self._high[i], values.max())
+                self._sum[i] += values.sum(dtype=np.float64)
+                self._count[i] += values.size
+
+    def ranges(self, names: tuple[str, ...]) -> tuple[ScoreRange, ...]:
+        """One entry per channel; NaN where no value was finite."""
+        means = [s / n if n else np.nan for s, n in zip(self._sum, self._count, strict=True)]
+        return tuple(
+            ScoreRange(name=name, minimum=float(low), mean=float(mean), maximum=float(high))
+            for name, low, mean, high in zip(names, self._low, means, self._high, strict=True)
+        )
