@@ -57,7 +57,8 @@ def test_converted_and_transposed(
     tmp_path: Path, plane: NDArray[Any], expected: NDArray[np.uint8], axes: str, version: str
 ) -> None:
     data = plane[np.newaxis] if axes == "cyx" else plane
-    image = write_ome_zarr(tmp_path / "image.ome.zarr", data, axes, version=version, levels=3)
+    chunks = (1, 512, 512)[-data.ndim :]
+    image = write_ome_zarr(tmp_path / "i.ome.zarr", data, axes, version=version, levels=3, chunks=chunks)
     (report,) = predict(shared_path(MODEL), image)
     np.testing.assert_array_equal(labels_of(report.results[0]).reshape(expected.shape), expected)
     assert report.results[0].parent == image / "labels"
@@ -65,7 +66,7 @@ def test_converted_and_transposed(
 
 def test_many_planes_each_by_itself(tmp_path: Path, plane: NDArray[Any], expected: NDArray[np.uint8]) -> None:
     data = np.broadcast_to(plane, (3, 1, 2, *plane.shape))
-    image = write_ome_zarr(tmp_path / "image.ome.zarr", data, "tczyx", version="0.5", levels=1)
+    image = write_ome_zarr(tmp_path / "i.ome.zarr", data, "tczyx", chunks=(1, 1, 1, 512, 512))
     (report,) = predict(shared_path(MODEL), image, inputs=InputOptions(select={"t": (0, 3), "z": (0, 2)}))
     assert report.planes == 6
     labels = labels_of(report.results[0])
