@@ -1,11 +1,16 @@
-// czengine._native: the Python face of core/. Checks shapes, drops the GIL, calls; computes nothing.
+// czengine._native: the Python face of core/. Checks shapes and indices, drops the GIL, calls; computes nothing.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <type_traits>
+#include <vector>
 
+#include "core/gather.hpp"
 #include "core/stitch.hpp"
 
 namespace nb = nanobind;
@@ -18,25 +23,78 @@ using Strided = nb::ndarray<T, nb::numpy, nb::ndim<Rank>, nb::device::cpu>;
 template <class T>
 using Vector = nb::ndarray<T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+using Indices = Vector<const std::int64_t>;
+
+// ---------------------------------------------------------------------------------------------- checks
+
+using Shape = std::vector<std::size_t>;
+
 template <class Array>
-std::string shape_of(const Array& array) {
-    std::string text = "(";
-    for (std::size_t axis = 0; axis < array.ndim(); ++axis)
-        text += (axis ? ", " : "") + std::to_string(array.shape(axis));
-    return text + (array.ndim() == 1 ? ",)" : ")");
+Shape shape_of(const Array& array) {
+    return {array.shape_ptr(), array.shape_ptr() + array.ndim()};
 }
 
-void require(bool agree, const char* what, const std::string& got, const std::string& scores) {
-    if (!agree) throw nb::value_error((std::string(what) + " has shape " + got + ", scores have " + scores).c_str());
+std::string words(const Shape& shape) {
+    std::string sizes;
+    for (const std::size_t size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
+    return "(" + sizes + (shape.size() == 1 ? ",)" : ")");
 }
+
+void require_shape(const std::string& name, const Shape& got, const Shape& wanted) {
+    if (got != wanted)
+        throw nb::value_error((name + " has shape " + words(got) + ", " + words(wanted) + " is needed").c_str());
+}
+
+void require_inside(const std::string& name, const Indices& indices, std::size_t size, std::int64_t lowest) {
+    if (indices.size() == 0) return;
+    const auto [first, last] = std::minmax_element(indices.data(), indices.data() + indices.size());
+    if (*first < lowest || *last >= static_cast<std::int64_t>(size))
+        throw nb::index_error((name + " run from " + std::to_string(*first) + " to " + std::to_string(*last) +
+                               " in an axis of " + std::to_string(size))
+                                  .c_str());
+}
+
+// ---------------------------------------------------------------------------------------------- gather
+
+std::span<const std::int64_t> span_of(const Indices& indices) { return {indices.data(), indices.size()}; }
+
+template <class Pixel>
+void gather(Strided<const Pixel, 3> source, Indices channels, Indices rows, Indices columns, double divisor,
+            double constant, Strided<float, 3> out) {
+    require_shape("out", shape_of(out), {rows.size(), columns.size(), channels.size()});
+    require_inside("channels", channels, source.shape(0), czengine::OPAQUE);
+    require_inside("rows", rows, source.shape(1), 0);
+    require_inside("columns", columns, source.shape(2), 0);
+
+    using Stored = std::conditional_t<std::is_same_v<Pixel, bool>, czengine::Truth, Pixel>;
+    const czengine::Image<Stored> image{reinterpret_cast<const Stored*>(source.data()), source.stride(0),
+                                        source.stride(1), source.stride(2)};
+    const czengine::Selection selection{span_of(channels), span_of(rows), span_of(columns)};
+    const czengine::Input input{out.data(), out.stride(0), out.stride(1), out.stride(2)};
+    const nb::gil_scoped_release unlocked;
+    czengine::gather(image, selection, divisor, static_cast<float>(constant), input);
+}
+
+const char* const GATHER =
+    "Cut one tile: ``out[y, x, c] = float32(source[channels[c], rows[y], columns[x]] / divisor)``.\n\n"
+    "As `czengine.kernels.base.Kernels.gather`, for these types only and without conversions.";
+
+template <class... Pixel>
+void define_gather(nb::module_& module) {
+    (module.def("gather", &gather<Pixel>, nb::arg("source").noconvert(), nb::arg("channels").noconvert(),
+                nb::arg("rows").noconvert(), nb::arg("columns").noconvert(), nb::arg("divisor"),
+                nb::arg("constant"), nb::arg("out").noconvert(), GATHER),
+     ...);
+}
+
+// ---------------------------------------------------------------------------------------------- stitch
 
 template <class Score, class Label>
 void argmax(Strided<const Score, 3> scores, Vector<const Label> labels, double min_confidence,
             Strided<Label, 2> out) {
-    const bool one_value_each = labels.shape(0) == scores.shape(2) && scores.shape(2) > 0;
-    const bool same_plane = out.shape(0) == scores.shape(0) && out.shape(1) == scores.shape(1);
-    require(one_value_each, "labels", shape_of(labels), shape_of(scores));
-    require(same_plane, "out", shape_of(out), shape_of(scores));
+    require_shape("out", shape_of(out), {scores.shape(0), scores.shape(1)});
+    require_shape("labels", shape_of(labels), {scores.shape(2)});
+    if (labels.size() == 0) throw nb::value_error("scores have no classes, at least 1 is needed");
 
     const auto size = [&](std::size_t axis) { return static_cast<std::ptrdiff_t>(scores.shape(axis)); };
     const czengine::Scores<Score> tile{scores.data(),    size(0),          size(1),         size(2),
@@ -60,6 +118,8 @@ void define_argmax(nb::module_& module) {
 
 NB_MODULE(_native, module) {
     module.doc() = "The kernels in C++. `czengine.kernels.native` is the way in.";
+    define_gather<std::uint8_t, std::uint16_t, float, bool, std::uint32_t, std::uint64_t, std::int8_t, std::int16_t,
+                  std::int32_t, std::int64_t, double>(module);
     define_argmax<float, std::uint8_t>(module);
     define_argmax<float, std::uint16_t>(module);
     define_argmax<double, std::uint8_t>(module);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from czengine.report import ImageReport, class_totals
 
@@ -133,7 +133,8 @@ def _table(*headers: str, numbers: int) -> Table:
 
     table = Table(box=box.SIMPLE)
     for index, header in enumerate(headers):
-        table.add_column(header, justify="right" if index >= len(headers) - numbers else "left")
+        justify: Literal["left", "right"] = "right" if index >= len(headers) - numbers else "left"
+        table.add_column(header, justify=justify, overflow="fold")  # a path that is cut is no path
     return table
 
 

@@ -1,4 +1,4 @@
-"""The kernels compiled by Numba: the default.
+"""The kernels compiled by Numba: the default where the package was installed without a C++ compiler.
 
 Compiled on first use, per pixel type, in a few tenths of a second; kept on disk beside this file or in the
 user's cache folder (`NUMBA_CACHE_DIR` names another), and only in memory where neither can be written.
@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czengine.kernels.base import OPAQUE
+from czengine.kernels.plain import PlainKernels, known_float, require_shape
 
 _Function = TypeVar("_Function", bound=Callable[..., None])
 
 
-class CompiledKernels:
+class CompiledKernels(PlainKernels):
     """`czengine.kernels.base.Kernels` in Numba, and in NumPy where that is as fast."""
 
     def gather(
@@ -34,34 +35,21 @@ class CompiledKernels:
         out: NDArray[np.float32],
     ) -> None:
         """Cut one tile; see `Kernels.gather`."""
-        _same_shape("out", out.shape, (rows.size, columns.size, channels.size))
+        require_shape("out", out.shape, (rows.size, columns.size, channels.size))
         _inside("channels", channels, source.shape[0], lowest=OPAQUE)
         _inside("rows", rows, source.shape[1])
         _inside("columns", columns, source.shape[2])
-        _gather(_plain(source), channels, rows, columns, float(divisor), float(constant), out)
+        _gather(known_float(source), channels, rows, columns, float(divisor), float(constant), out)
 
     def argmax(
         self, scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]
     ) -> None:
         """Paste the best class of each pixel; see `Kernels.argmax`."""
-        _same_shape("out", out.shape, scores.shape[:2])
-        _same_shape("labels", labels.shape, scores.shape[2:])
+        require_shape("out", out.shape, scores.shape[:2])
+        require_shape("labels", labels.shape, scores.shape[2:])
         if not labels.size:
             raise ValueError("scores have no classes, at least 1 is needed")
-        _argmax(_plain(scores), np.ascontiguousarray(labels), float(min_confidence), out)
-
-    def threshold(self, scores: NDArray[Any], limit: float, out: NDArray[np.uint8]) -> None:
-        """Paste each class on its own; see `Kernels.threshold`. NumPy's own loop: measured as fast."""
-        by_class = scores.transpose(2, 0, 1)
-        _same_shape("out", out.shape, by_class.shape)
-        np.greater_equal(by_class, np.float64(limit), out=out, casting="unsafe")
-
-    def copy(self, scores: NDArray[Any], out: NDArray[Any]) -> None:
-        """Paste the scores; see `Kernels.copy`. NumPy's own loop: measured as fast."""
-        by_channel = scores.transpose(2, 0, 1)
-        _same_shape("out", out.shape, by_channel.shape)
-        with np.errstate(over="ignore"):  # beyond float32 is infinite
-            np.copyto(out, by_channel, casting="unsafe")
+        _argmax(known_float(scores), np.ascontiguousarray(labels), float(min_confidence), out)
 
 
 def _jit(function: _Function) -> _Function:
@@ -77,20 +65,9 @@ def _jit(function: _Function) -> _Function:
 # Compiled code follows no index outside an array, it just reads there: hence the checks.
 
 
-def _same_shape(name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    if got != wanted:
-        raise ValueError(f"{name} has shape {got}, {wanted} is needed")
-
-
 def _inside(name: str, indices: NDArray[np.int64], size: int, lowest: int = 0) -> None:
     if indices.size and (indices.min() < lowest or indices.max() >= size):
         raise IndexError(f"{name} run from {indices.min()} to {indices.max()} in an axis of {size}")
-
-
-def _plain(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself, or in float64 where Numba lacks its type (float16, extended precision)."""
-    known = array.dtype.kind != "f" or array.dtype.itemsize in (4, 8)
-    return array if known else array.astype(np.float64)
 
 
 @_jit
