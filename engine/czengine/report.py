@@ -40,12 +40,12 @@ class ClassCount:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRange:
-    """Smallest, mean and largest value of one output channel; numbers only, NaN left out."""
+    """Smallest, mean and largest finite value of one output channel; None where no value is finite."""
 
     name: str
-    minimum: float
-    mean: float
-    maximum: float
+    minimum: float | None
+    mean: float | None
+    maximum: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,9 +66,11 @@ class ScoreTally:
                 self._count[i] += values.size
 
     def ranges(self, names: tuple[str, ...]) -> tuple[ScoreRange, ...]:
-        """One entry per channel; NaN where no value was finite."""
-        means = [s / n if n else np.nan for s, n in zip(self._sum, self._count, strict=True)]
-        return tuple(
-            ScoreRange(name=name, minimum=float(low), mean=float(mean), maximum=float(high))
-            for name, low, mean, high in zip(names, self._low, means, self._high, strict=True)
-        )
+        """One entry per channel."""
+        return tuple(self._range(i, name) for i, name in enumerate(names))
+
+    def _range(self, i: int, name: str) -> ScoreRange:
+        if not self._count[i]:
+            return ScoreRange(name=name, minimum=None, mean=None, maximum=None)
+        mean = float(self._sum[i] / self._count[i])
+        return ScoreRange(name=name, minimum=float(self._low[i]), mean=mean, maximum=float(self._high[i]))

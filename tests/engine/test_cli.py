@@ -276,6 +276,21 @@ def test_commands_of_other_packages_fail_like_our_own(plugin: str) -> None:
     assert done.err == "czengine: the plugin's device is gone; plug it in\n"
 
 
+def test_a_terminal_that_lacks_letters_is_no_reason_to_fail(model: Path, image: Path) -> None:
+    done = run_apart("predict", model, image, PYTHONIOENCODING="ascii")
+    assert (done.code, "Background" in done.out) == (0, True)
+
+
+def test_scores_that_are_no_numbers_are_null(model: Path, tmp_path: Path) -> None:
+    nothing = np.full((40, 50), np.nan, np.float32)
+    image = write_ome_zarr(tmp_path / "nan.ome.zarr", nothing, "yx")
+    done = run_apart("predict", model, image, "--scores", "--progress", "json")
+    (report,) = (line for line in events(done.out) if line["event"] == "image")
+    assert report["scores"][0] == {"name": "Background", "minimum": None, "mean": None, "maximum": None}
+    table = run_apart("predict", model, image, "--scores", "--overwrite")
+    assert "none" in table.out
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
     done = run_apart("segment")
     assert (done.code, "segment" in done.err) == (2, True)

@@ -6,6 +6,7 @@ the entry-point group `czengine.commands` (a name and a `typer.Typer` app each),
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated, NoReturn
 
@@ -53,6 +54,9 @@ def czengine(
 
 def main() -> NoReturn:
     """Run the command line of this process; every failure becomes one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # "µm²" must not end a run on a terminal that has no "µ"
     try:
         app()
     except CzEngineError as error:

@@ -115,7 +115,7 @@ def _scores_table(report: ImageReport) -> Table:
     table = _table("output", "minimum", "mean", "maximum", numbers=3)
     for score in report.scores:
         numbers = (score.minimum, score.mean, score.maximum)
-        table.add_row(_plain(score.name), *(f"{number:.4g}" for number in numbers))
+        table.add_row(_plain(score.name), *("none" if n is None else f"{n:.4g}" for n in numbers))
     return table
 
 
