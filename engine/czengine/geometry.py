@@ -97,3 +97,12 @@ class Axes:
     def planes(self) -> tuple[str, ...]:
         """The axes that count planes, in storage order."""
         return tuple(n for n in self.names if n not in SPATIAL_AXES + CHANNEL_AXES)
+
+
+def shrinkage(length: int, coarse: int) -> float:
+    """How many pixels became one where an axis of `length` pixels has `coarse` at another pyramid level.
+
+    A whole number where rounding up or down explains the sizes: 91 pixels that became 45 or 46 were halved.
+    """
+    whole = round(length / coarse)
+    return float(whole) if abs(whole * coarse - length) < whole else length / coarse

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from czengine.config import InputOptions, OutputOptions, RunOptions
+from czengine.errors import OptionError
 from czengine.inputs import InputMap, plan_input
 from czengine.plan import TilePlan, plan_plane
 from czengine.sinks.base import Target
 from czengine.sources.base import ImageInfo, PlaneIndex, Source
 from czengine.sources.select import planes
-from czengine.spec import ModelSpec
+from czengine.spec import ModelSpec, Task
 
 _MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6}
 
@@ -107,6 +108,10 @@ def prepare_job(
         Where model, image and options do not go together.
     """
     info = source.info
+    if output.min_confidence is not None and spec.task is Task.REGRESSION:
+        raise OptionError(
+            f"min_confidence is {output.min_confidence}, but a regression model writes no labels; leave it out"
+        )
     return Job(
         spec=spec,
         source=source,
@@ -120,15 +125,15 @@ def prepare_job(
 
 
 def pixel_area(info: ImageInfo) -> float | None:
-    """Area of a pixel of the level to be segmented, in square micrometres; None where the unit is unknown."""
+    """Area of a pixel of the level to be segmented, in square micrometres; None where size or unit is unknown."""
     area = 1.0
     for axis in ("y", "x"):
         index = info.axes.index(axis)
         factor = _MICROMETRES.get(info.units[index] or "")
         if factor is None:
             return None
-        area *= info.levels[0].scale[index] * factor
-    return area
+        area *= abs(info.levels[0].scale[index]) * factor
+    return area or None  # some writers say 0 where they do not know
 
 
 def provenance(spec: ModelSpec, *, inputs: InputMap, output: OutputOptions) -> dict[str, Any]:

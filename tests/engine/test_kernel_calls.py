@@ -102,6 +102,18 @@ def test_gather_reads_nothing_outside_the_source(name: str, where: str, index: i
         kernels(name).gather(np.zeros((3, 3, 3)), **indices, divisor=1.0, constant=0.0, out=out)
 
 
+@pytest.mark.parametrize("wrong", ["pixels", "indices", "rank", "out"])
+def test_native_gather_converts_nothing(wrong: str) -> None:
+    source, one = np.zeros((1, 1, 1), np.uint16), np.array([0])
+    given = {
+        "source": source.astype(">u2") if wrong == "pixels" else source[0] if wrong == "rank" else source,
+        "rows": one.astype(np.int32) if wrong == "indices" else one,
+        "out": np.zeros((1, 1, 1), np.float64 if wrong == "out" else np.float32),
+    }
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        kernels("native").gather(channels=one, columns=one, divisor=1.0, constant=0.0, **given)
+
+
 # ------------------------------------------------------------------------------------------- loading
 
 
@@ -118,15 +130,35 @@ def test_importing_the_kernels_is_light() -> None:
     assert run_python(code).strip() == "[]"
 
 
-def test_auto_is_numba() -> None:
-    code = "import sys, czengine.kernels as k; k.load('auto', threads=1); print('numba' in sys.modules)"
-    assert run_python(code).strip() == "True"
+WITHOUT_NATIVE_PART = "import sys; sys.modules['czengine._native'] = None  # as if it had not been built\n"
+ONE_PIXEL = """
+import sys, numpy as np
+from czengine.kernels import load
+loops, one = load({name!r}, threads=2), np.zeros(1, np.int64)
+tile, label = np.empty((1, 1, 1), np.float32), np.empty((1, 1), np.uint8)
+loops.gather(np.full((1, 1, 1), 9, np.uint16), one, one, one, 1.0, 0.0, tile)
+loops.argmax(tile, np.array([7], np.uint8), 0.0, label)
+loops.threshold(tile, 0.5, np.empty((1, 1, 1), np.uint8))
+loops.copy(tile, np.empty((1, 1, 1), np.float32))
+print(tile.item(), label.item(), "numba" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", ["native", "auto"])
+def test_native_kernels_do_without_numba(name: str) -> None:
+    kernels("native")  # skips where they are not installed
+    assert run_python(ONE_PIXEL.format(name=name)).split() == ["9.0", "7", "False"]
+
+
+def test_auto_is_numba_without_a_native_part() -> None:
+    said = run_python(WITHOUT_NATIVE_PART + ONE_PIXEL.format(name="auto"))
+    assert said.split() == ["9.0", "7", "True"]
 
 
 def test_missing_native_part_is_explained() -> None:
-    code = """
-import sys
-sys.modules["czengine._native"] = None  # as if it had not been built
+    code = (
+        WITHOUT_NATIVE_PART
+        + """
 from czengine.errors import DeviceError
 from czengine.kernels import load
 try:
@@ -134,6 +166,7 @@ try:
 except DeviceError as error:
     print(error)
 """
+    )
     message = run_python(code)
     assert "native kernels are not installed" in message
     assert "C++ compiler" in message

@@ -18,7 +18,7 @@ from tests.support.kernels import every_kernel, fast_kernels, kernels, pixels
 seeds = st.integers(0, 2**32 - 1)
 thread_counts = st.integers(1, 5)
 sizes = st.integers(1, 9)
-pixel_types = st.sampled_from(["bool", "u1", "u2", "u4", "i2", "f2", "f4", "f8"])
+pixel_types = st.sampled_from(["bool", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "g"])
 score_types = st.sampled_from(["f2", "f4", "f8"])
 layouts = st.sampled_from(["NHWC", "NCHW"])
 
@@ -52,12 +52,27 @@ def assert_same_bits(got: NDArray[Any], wanted: NDArray[Any]) -> None:
 # ------------------------------------------------------------------------------------------- gather
 
 
+def strided(source: NDArray[Any]) -> NDArray[Any]:
+    """The same pixels as a read-only view of a larger array, columns backwards."""
+    larger = np.repeat(np.repeat(source, 2, axis=1), 2, axis=2)[:, ::2, ::-2]
+    larger.flags.writeable = False
+    return larger
+
+
+@st.composite
+def indices(draw: Any, size: int) -> NDArray[np.int64]:
+    """Of an axis of `size`: in any order, or as tiles have them, a run with its ends reflected."""
+    if draw(st.booleans()):
+        return np.array(draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=9)), np.int64)
+    return np.pad(np.arange(size), draw(st.tuples(sizes, sizes)), mode="reflect")
+
+
 @fast_kernels
 @given(
     seeds,
     pixel_types,
     layouts,
-    st.tuples(sizes, sizes, sizes),
+    st.tuples(sizes, sizes, st.integers(1, 40)),
     st.sampled_from([1.0, 255.0, 65535.0]),
     st.data(),
 )
@@ -67,10 +82,9 @@ def test_gather_is_the_reference(
     rng = np.random.default_rng(seed)
     source = pixels(rng, shape, dtype)
     if data.draw(st.booleans(), label="strided"):
-        source = np.repeat(np.repeat(source, 2, axis=1), 2, axis=2)[:, ::2, ::-2]
+        source = strided(source)
     channels = rng.integers(OPAQUE, shape[0], data.draw(st.integers(1, 4), label="channels"))
-    rows = rng.integers(0, shape[1], data.draw(sizes, label="rows"))
-    columns = rng.integers(0, shape[2], data.draw(sizes, label="columns"))
+    rows, columns = (data.draw(indices(size), label="indices") for size in shape[1:])
     wanted, got = (tile_like(rows.size, columns.size, channels.size, layout) for _ in range(2))
 
     ReferenceKernels().gather(source, channels, rows, columns, divisor, 0.5, wanted)
@@ -113,6 +127,37 @@ def test_gather_divides_in_float64(name: str) -> None:
     kernels(name).gather(values, np.array([0]), np.arange(256), np.arange(256), 65535.0, 0.0, out)
 
     assert_array_equal(out[:, :, 0], (values[0].astype(np.float64) / 65535.0).astype(np.float32))
+
+
+@every_kernel
+def test_gather_rounds_large_integers_twice(name: str) -> None:
+    values = np.array([2**64 - 1, 2**53 + 1, 2**24 + 1], np.uint64)  # to float64, then to float32
+    signed = np.array([-(2**63), 2**63 - 1, 2**62 + 2**38 + 1], np.int64)
+    for source in (values, signed):
+        out = tile_like(1, 3, 1, "NHWC")
+        kernels(name).gather(
+            source.reshape(1, 1, 3), np.array([0]), np.array([0]), np.arange(3), 1.0, 0.0, out
+        )
+        assert_array_equal(out.ravel(), source.astype(np.float64).astype(np.float32))
+
+
+@every_kernel
+def test_gather_takes_any_byte_that_is_not_zero_as_true(name: str) -> None:
+    mask = np.array([[[0, 1, 2, 255]]], np.uint8).view(bool)
+    out = tile_like(1, 4, 1, "NCHW")
+
+    kernels(name).gather(mask, np.array([0]), np.array([0]), np.arange(4), 1.0, 0.0, out)
+
+    assert out.ravel().tolist() == [0, 1, 1, 1]
+
+
+@every_kernel
+def test_gather_takes_any_slice_of_indices(name: str) -> None:
+    source, out = pixels(np.random.default_rng(4), (3, 8, 8), "u2"), tile_like(4, 8, 2, "NHWC")
+
+    kernels(name).gather(source, np.arange(3)[::-2], np.arange(8)[::2], np.arange(8)[::-1], 1.0, 0.0, out)
+
+    assert_array_equal(out, source[::-2, ::2, ::-1].transpose(1, 2, 0).astype(np.float32))
 
 
 @every_kernel

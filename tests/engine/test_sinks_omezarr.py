@@ -136,6 +136,17 @@ def test_levels_with_their_own_scales(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, nearest_level(full_pixels, info, number, "tzyx"))
 
 
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_levels_whose_scales_say_nothing_go_by_their_sizes(tmp_path: Path, scale: float) -> None:
+    """Unknown pixel sizes written as 0, or one scale for all levels: also level 0 must be right then."""
+    info = image_info(write_image(tmp_path / "i.zarr", "zyx", "0.5"))
+    levels = tuple(replace(level, scale=(scale,) * 3) for level in info.levels)
+    pixels = write_result(plan(replace(info, levels=levels), out=tmp_path / "r.zarr"))[0]
+    for number, factor in enumerate((1, 2, 4)):
+        found = array(tmp_path / "r.zarr" / str(number))[...]
+        np.testing.assert_array_equal(found, pixels[:, ::factor, ::factor])
+
+
 @VERSIONS
 def test_a_coarser_level_can_be_segmented(tmp_path: Path, version: Version) -> None:
     path = write_image(tmp_path / "i.zarr", "yx", version)

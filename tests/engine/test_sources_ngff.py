@@ -91,6 +91,9 @@ def test_axis_names_follow_their_type_and_become_lower_case() -> None:
             "a translation is None, not 2 numbers",
         ),
         ({"coordinateTransformations": [{"type": "scale", "scale": [1, True]}]}, "not 2 numbers"),
+        ({"coordinateTransformations": [scale(1, float("nan"))]}, r"a scale is \[1, nan\], not 2 numbers"),
+        ({"coordinateTransformations": [scale(1, float("inf"))]}, r"a scale is \[1, inf\], not 2 numbers"),
+        ({"coordinateTransformations": [scale(1, 10**400)]}, "not 2 numbers"),
         ({"version": "0.2"}, r"i.zarr is OME-Zarr 0.2; supported are 0.4 and 0.5"),
     ],
 )

@@ -1,7 +1,7 @@
-"""The inner loops, three times over: `reference` (NumPy), `compiled` (Numba, the default), `native` (C++).
+"""The inner loops, three times over: `native` (C++, the default), `compiled` (Numba), `reference` (NumPy).
 
-`base` says what they do, `pool` spreads a call over threads, `load` picks one. Nothing heavy is imported
-before `load` is called.
+`base` says what they do, `plain` is what the fast ones share, `pool` spreads a call over threads, `load` picks
+one. Nothing heavy is imported before `load` is called, and Numba only where its kernels are the ones picked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def load(name: KernelName, *, threads: int) -> Kernels:
     Parameters
     ----------
     name : {"auto", "numba", "native", "reference"}
-        "auto" is "numba".
+        "auto" is "native" where the package was installed with a C++ compiler, else "numba".
     threads : int
         At least 1, the caller's thread included.
 
@@ -36,19 +36,21 @@ def _single(name: KernelName) -> Kernels:
         from czengine.kernels.reference import ReferenceKernels
 
         return ReferenceKernels()
-    if name == "native":
-        return _native()
-    from czengine.kernels.compiled import CompiledKernels
-
-    return CompiledKernels()
-
-
-def _native() -> Kernels:
+    if name == "numba":
+        return _numba()
     try:
         from czengine.kernels.native import NativeKernels
     except ImportError as error:
+        if name == "auto":
+            return _numba()
         raise DeviceError(
             "the native kernels are not installed, because no C++ compiler was found when czengine was; "
             "install one and reinstall czengine, or leave CZENGINE_KERNELS at 'auto'"
         ) from error
     return NativeKernels()
+
+
+def _numba() -> Kernels:
+    from czengine.kernels.compiled import CompiledKernels
+
+    return CompiledKernels()

@@ -31,8 +31,15 @@ class NativeKernels(PlainKernels):
         out: NDArray[np.float32],
     ) -> None:
         """Cut one tile; see `Kernels.gather`."""
-        indices = [np.ascontiguousarray(axis) for axis in (channels, rows, columns)]
-        gather_in_cpp(known_float(source), *indices, float(divisor), float(constant), out)
+        gather_in_cpp(
+            known_float(source),
+            np.ascontiguousarray(channels),
+            np.ascontiguousarray(rows),
+            np.ascontiguousarray(columns),
+            float(divisor),
+            float(constant),
+            out,
+        )
 
     def argmax(
         self, scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]

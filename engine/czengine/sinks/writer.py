@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from czengine.geometry import Axes
+from czengine.geometry import Axes, shrinkage
 from czengine.sinks.base import Target
 from czengine.sinks.layout import LevelLayout, plan_layout
 from czengine.sinks.metadata import group_attributes
@@ -104,13 +104,13 @@ class _Level:
 
 def _sources(full: LevelLayout, level: LevelLayout, axis: int) -> NDArray[np.intp]:
     """Index along one axis at full resolution, for each index at another level."""
-    scale = full.scale[axis] or 1.0
-    return nearest(
-        level.shape[axis],
-        full.shape[axis],
-        step=abs(level.scale[axis] / scale),
-        offset=(level.translation[axis] - full.translation[axis]) / scale,
-    )
+    size, of = level.shape[axis], full.shape[axis]
+    scale = abs(full.scale[axis])
+    step = abs(level.scale[axis]) / scale if scale else 0.0
+    if step == 0 or (step == 1 and size != of):  # scales that say nothing about the levels: their sizes do
+        return nearest(size, of, step=shrinkage(of, size), offset=0.0)
+    offset = (level.translation[axis] - full.translation[axis]) / full.scale[axis]
+    return nearest(size, of, step=step, offset=offset)
 
 
 def _create_array(group: Any, target: Target, axes: Axes, level: LevelLayout) -> Any:

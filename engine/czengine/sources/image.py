@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from czengine.config import InputOptions
 from czengine.errors import ImageError, OptionError
-from czengine.geometry import Axes
+from czengine.geometry import Axes, shrinkage
 from czengine.sources.axes import given_axes, is_color, plain_axes
 from czengine.sources.base import ImageInfo, Level
 from czengine.sources.ngff import Multiscale, parse_multiscale
@@ -65,9 +65,7 @@ def plain_source(root: Path, path: str, arrays: Mapping[str, Array], options: In
         Level(
             path=name,
             shape=array.shape,
-            scale=tuple(
-                float(round(a / max(b, 1))) or 1.0 for a, b in zip(first.shape, array.shape, strict=True)
-            ),
+            scale=tuple(shrinkage(a, max(b, 1)) for a, b in zip(first.shape, array.shape, strict=True)),
             translation=(0.0,) * first.ndim,
         )
         for name, array in arrays.items()

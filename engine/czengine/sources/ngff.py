@@ -16,6 +16,7 @@ from czengine.sources.axes import axes_problem, axis_name
 
 Version = Literal["0.4", "0.5"]
 
+_LARGEST = 1e300  # beyond it, and in NaN, there is no place in the world
 _NAME_OF_TYPE = {"time": "t", "channel": "c"}
 
 
@@ -158,7 +159,7 @@ def _steps(value: object) -> list[Mapping[str, Any]]:
 
 def _numbers(value: object, kind: str, dimensions: int, where: str) -> list[float]:
     numbers = value if isinstance(value, list) else []
-    if len(numbers) != dimensions or not all(type(n) in (int, float) for n in numbers):
+    if len(numbers) != dimensions or not all(type(n) in (int, float) and abs(n) < _LARGEST for n in numbers):
         raise ImageError(
             f"the OME metadata of {where} are damaged: a {kind} is {value!r}, not {dimensions} numbers"
         )
