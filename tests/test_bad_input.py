@@ -168,6 +168,7 @@ BAD_OPTIONS: dict[str, tuple[list[str], str]] = {
     "a confidence above one": (["--min-confidence", "1.5"], "between 0 and 1"),
     "a confidence for scores": (["--scores", "--min-confidence", "0.5"], "leave one of them out"),
     "a name that is a path": (["--name", "a/b"], "cannot be a folder name"),
+    "a name of two lines": (["--name", "a\nb"], "cannot be a folder name"),
     "an empty batch": (["--batch", "0"], "at least 1"),
     "no threads": (["--threads", "0"], "at least 1"),
     "a way to show progress": (["--progress", "loud"], "Invalid value for '--progress'"),

@@ -1,4 +1,4 @@
-"""The public verbs: `open_model`, `plan`, `predict`, `predict_array`, `inspect`.
+"""The public verbs: `open_model`, `plan`, `run_jobs`, `predict` (both of them), `predict_array`, `inspect`.
 
 Each joins the parts below in the order a person would; the work is theirs.
 """
@@ -14,20 +14,19 @@ from numpy.typing import NDArray
 from czengine import kernels
 from czengine.config import InputOptions, OutputOptions, RunOptions, kernel_name
 from czengine.describe import describe_job, describe_model
-from czengine.inputs import plan_input
-from czengine.job import Job, prepare_job, provenance
+from czengine.errors import OptionError
+from czengine.job import Job, prepare_job
 from czengine.kernels.base import Kernels
 from czengine.model import Model, read_model
 from czengine.pipeline import Pipeline
 from czengine.progress import Listener, Tracker
 from czengine.report import ImageReport
+from czengine.session.base import Session
 from czengine.session.devices import available_cores
 from czengine.session.open import open_session
 from czengine.sinks.array import ArraySink
 from czengine.sinks.omezarr import check_targets, open_sink
-from czengine.sinks.targets import plan_targets
 from czengine.sources.array import open_array
-from czengine.sources.base import Source
 from czengine.sources.collection import open_images
 
 PathLike = str | Path
@@ -97,8 +96,10 @@ def plan(
         Where something does not go together; nothing has been written then.
     """
     opened = _opened(model)
-    sources = open_images(Path(image), inputs)
-    return tuple(_file_job(opened, source, inputs, output, run) for source in sources)
+    return tuple(
+        prepare_job(opened.spec, source, inputs=inputs, output=output, run=run, to_files=True)
+        for source in open_images(_path(image), inputs)
+    )
 
 
 def predict(
@@ -140,7 +141,7 @@ def run_jobs(
 ) -> tuple[ImageReport, ...]:
     """Carry out what `plan` decided, one image after the other with one compiled model; see `predict`."""
     check_targets([target for job in jobs for target in job.targets])
-    session = open_session(model.spec, model.network, run)
+    session = _session(model, jobs, run)
     loops = _kernels(run)
     tracker = Tracker(images=len(jobs), pixels=sum(job.pixels for job in jobs), listener=progress)
     reports = []
@@ -167,7 +168,7 @@ def predict_array(
     model : Model, str or Path
         From `open_model`, or an archive.
     array : ndarray
-        The image; bool, integer or float.
+        The image; bool, integer or float. Memory maps are read band by band.
     axes : str, optional
         One letter per axis, e.g. "CYX" or "YXS". May be left out for two dimensions (YX).
     inputs, output, run : options
@@ -187,9 +188,8 @@ def predict_array(
     """
     opened = _opened(model)
     source = open_array(array, axes or inputs.axes)
-    job = prepare_job(opened.spec, source, inputs=inputs, output=output, run=run)
-    session = open_session(opened.spec, opened.network, run)
-    pipeline = Pipeline(job, session, _kernels(run))
+    job = prepare_job(opened.spec, source, inputs=inputs, output=output, run=run, to_files=False)
+    pipeline = Pipeline(job, _session(opened, [job], run), _kernels(run))
     info = source.info
     sink = ArraySink(
         channels=pipeline.channels,
@@ -230,9 +230,16 @@ def _kernels(run: RunOptions) -> Kernels:
     return kernels.load(kernel_name(), threads=run.threads or available_cores())
 
 
-def _file_job(
-    model: Model, source: Source, inputs: InputOptions, output: OutputOptions, run: RunOptions
-) -> Job:
-    facts = provenance(model.spec, inputs=plan_input(model.spec, source.info, inputs), output=output)
-    targets = plan_targets(model.spec, source.info, output, provenance=facts)
-    return prepare_job(model.spec, source, inputs=inputs, output=output, run=run, targets=targets)
+def _session(model: Model, jobs: Sequence[Job], run: RunOptions) -> Session:
+    """One session for all jobs, as large as the one that fills the most tiles at once."""
+    batch = max(job.batch for job in jobs)
+    return open_session(model.spec, model.network, batch=batch, threads=run.threads or available_cores())
+
+
+def _path(image: PathLike) -> Path:
+    try:
+        return Path(image)
+    except TypeError as error:
+        raise OptionError(
+            f"image is a {type(image).__name__}, not a path; predict_array takes arrays in memory"
+        ) from error

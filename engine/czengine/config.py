@@ -50,6 +50,8 @@ class InputOptions:
     color_order: ColorOrder = "auto"
 
     def __post_init__(self) -> None:
+        if isinstance(self.channels, str):
+            raise OptionError(f"channels is {self.channels!r}; give a tuple, e.g. ({self.channels!r},)")
         if self.level < 0:
             raise OptionError(f"level is {self.level}; pyramid levels count from 0")
         _check_choice("color_order", self.color_order, get_args(ColorOrder))
@@ -84,7 +86,7 @@ class OutputOptions:
             raise OptionError(f"min_confidence is {self.min_confidence}; it is a score between 0 and 1")
         if self.min_confidence is not None and self.scores:
             raise OptionError("min_confidence chooses labels and scores writes none; leave one of them out")
-        if self.name is not None and (not self.name.strip(". ") or set(self.name) & set('/\\:*?"<>|\0')):
+        if self.name is not None and not _is_folder_name(self.name):
             raise OptionError(
                 f"name {self.name!r} cannot be a folder name; use letters, digits, '-', '_' and '.'"
             )
@@ -117,6 +119,10 @@ def kernel_name() -> KernelName:
     name = os.environ.get(KERNELS_VARIABLE, "auto").lower()
     _check_choice(KERNELS_VARIABLE, name, get_args(KernelName))
     return cast(KernelName, name)
+
+
+def _is_folder_name(name: str) -> bool:
+    return bool(name.strip(". ")) and name.isprintable() and not set(name) & set('/\\:*?"<>|')
 
 
 def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

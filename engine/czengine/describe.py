@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from czengine.footprint import footprint
 from czengine.job import Job
 from czengine.spec import ModelSpec
 
 
 def describe_model(spec: ModelSpec) -> dict[str, Any]:
     """Every field of a ModelSpec; tuples become lists in JSON."""
-    return asdict(spec)
+    fields = asdict(spec)
+    del fields["origins"]
+    return {**fields, "inferred": spec.inferred}
 
 
 def describe_job(job: Job) -> dict[str, Any]:
@@ -33,7 +36,9 @@ def describe_job(job: Job) -> dict[str, Any]:
         "recompute_factor": round(job.plan.recompute_factor, 3),
         "channels": list(job.inputs.read),
         "divisor": job.inputs.divisor,
-        "memory_bytes": job.memory,
+        "memory_bytes": footprint(job),
         "results": [str(target.path) for target in job.targets],
-        "notes": list(job.inputs.notes),
+        "batch": job.batch,
+        "exists": [str(target.path) for target in job.targets if target.path.exists()],
+        "notes": list(job.notes),
     }

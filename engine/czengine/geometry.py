@@ -19,6 +19,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 SPATIAL_AXES = ("y", "x")
+METRES = {  # the units of OME-NGFF that pictures and areas are given in
+    "angstrom": 1e-10,
+    "nanometer": 1e-9,
+    "micrometer": 1e-6,
+    "millimeter": 1e-3,
+    "centimeter": 1e-2,
+    "meter": 1.0,
+    "inch": 0.0254,
+}
 CHANNEL_AXES = ("c", "s")  # "s": interleaved colour samples of plain arrays, as tifffile names them
 
 

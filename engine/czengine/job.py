@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from czengine.config import InputOptions, OutputOptions, RunOptions
 from czengine.errors import OptionError
+from czengine.geometry import METRES
 from czengine.inputs import InputMap, plan_input
 from czengine.plan import TilePlan, plan_plane
 from czengine.sinks.base import Target
+from czengine.sinks.targets import plan_targets
 from czengine.sources.base import ImageInfo, PlaneIndex, Source
 from czengine.sources.select import planes
 from czengine.spec import ModelSpec, Task
 
-_MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6}
+DEFAULT_THRESHOLD = 0.5  # multi-label classes, where the user names none
+_PIXEL_SIZES_DIFFER = 1.1  # ratio from which on a model sees things at another size than in training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +43,14 @@ class Job:
         The planes to be inferred.
     targets : tuple of Target
         What is written; empty for arrays in memory.
-    output : OutputOptions
-        Labels or scores, and from which confidence on.
+    task : Task
+        What is made of the network's outputs: the model's own task, or `REGRESSION` to keep them.
+    min_confidence : float or None
+        Labels need at least this score; None labels every pixel.
     batch : int
         Tiles per network call.
+    notes : tuple of str
+        What the user should know about this model on this image.
     """
 
     spec: ModelSpec
@@ -54,8 +59,10 @@ class Job:
     plan: TilePlan
     planes: Sequence[PlaneIndex]
     targets: tuple[Target, ...]
-    output: OutputOptions
+    task: Task
+    min_confidence: float | None
     batch: int
+    notes: tuple[str, ...]
 
     @property
     def info(self) -> ImageInfo:
@@ -73,22 +80,10 @@ class Job:
         return len(self.planes) * self.plan.height * self.plan.width
 
     @property
-    def memory(self) -> int:
-        """Bytes the bands and batches take; the runtime's own memory comes on top and is not known beforehand.
-
-        Two bands of input (as stored and as prepared), the result rows with what a pyramid holds back, and
-        one batch in and out.
-        """
-        rows = max(min(row.roi_stop, self.plan.height) - max(row.roi_start, 0) for row in self.plan.rows)
-        read = 2 * rows * self.plan.width * len(self.inputs.read) * self.info.dtype.itemsize
-        result = 4 * rows * self.plan.width * sum(_pixel_bytes(t) for t in self.targets)
-        tile = int(np.prod(self.plan.tile))
-        return read + result + 4 * self.batch * tile * (self.spec.channels + self.spec.outputs)
-
-    @property
     def pixel_area(self) -> float | None:
         """Area of a pixel in square micrometres; None where the image does not say."""
-        return pixel_area(self.info)
+        height, width = (_pixel_size(self.info, axis) for axis in ("y", "x"))
+        return None if height is None or width is None else height * width * 1e12
 
 
 def prepare_job(
@@ -98,54 +93,101 @@ def prepare_job(
     inputs: InputOptions,
     output: OutputOptions,
     run: RunOptions,
-    targets: tuple[Target, ...] = (),
+    to_files: bool,
 ) -> Job:
-    """Decide everything about one image.
+    """Decide everything about one image; `to_files` also decides what is written where.
 
     Raises
     ------
-    PlanError, ImageError, OptionError
+    PlanError, ImageError, OptionError, OutputError
         Where model, image and options do not go together.
     """
     info = source.info
-    if output.min_confidence is not None and spec.task is Task.REGRESSION:
-        raise OptionError(
-            f"min_confidence is {output.min_confidence}, but a regression model writes no labels; leave it out"
-        )
+    task = Task.REGRESSION if output.scores else spec.task
+    confidence = _min_confidence(task, output)
+    input_map = plan_input(spec, info, inputs)
+    chosen = planes(info, inputs.select)
+    plan = plan_plane(info.height, info.width, tile=spec.tile, border=spec.border)
+    batch, batch_notes = _batch(spec, plan, run)
+    made_by = _provenance(spec, info, input_map, inputs, planes=len(chosen), min_confidence=confidence)
     return Job(
         spec=spec,
         source=source,
-        inputs=plan_input(spec, info, inputs),
-        plan=plan_plane(info.height, info.width, tile=spec.tile, border=spec.border),
-        planes=planes(info, inputs.select),
-        targets=targets,
-        output=output,
-        batch=spec.fixed_batch or run.batch,
+        inputs=input_map,
+        plan=plan,
+        planes=chosen,
+        targets=plan_targets(spec, info, output, provenance=made_by) if to_files else (),
+        task=task,
+        min_confidence=confidence,
+        batch=batch,
+        notes=(*input_map.notes, *_scale_notes(spec, info), *batch_notes),
     )
 
 
-def pixel_area(info: ImageInfo) -> float | None:
-    """Area of a pixel of the level to be segmented, in square micrometres; None where size or unit is unknown."""
-    area = 1.0
-    for axis in ("y", "x"):
-        index = info.axes.index(axis)
-        factor = _MICROMETRES.get(info.units[index] or "")
-        if factor is None:
-            return None
-        area *= abs(info.levels[0].scale[index]) * factor
-    return area or None  # some writers say 0 where they do not know
+def _min_confidence(task: Task, output: OutputOptions) -> float | None:
+    if task is Task.REGRESSION and output.min_confidence is not None:
+        raise OptionError(
+            f"min_confidence is {output.min_confidence}, but a regression model writes no labels; leave it out"
+        )
+    if task is Task.MULTILABEL and output.min_confidence is None:
+        return DEFAULT_THRESHOLD
+    return output.min_confidence
 
 
-def provenance(spec: ModelSpec, *, inputs: InputMap, output: OutputOptions) -> dict[str, Any]:
+def _batch(spec: ModelSpec, plan: TilePlan, run: RunOptions) -> tuple[int, tuple[str, ...]]:
+    """A batch holds tiles of one row: a larger one would infer tiles nobody asked for."""
+    if spec.fixed_batch is None:
+        return min(run.batch, len(plan.columns)), ()
+    if run.batch in (1, spec.fixed_batch):
+        return spec.fixed_batch, ()
+    return spec.fixed_batch, (
+        f"batch is {run.batch}, but the network only takes {spec.fixed_batch} tiles at once",
+    )
+
+
+def _pixel_size(info: ImageInfo, axis: str) -> float | None:
+    """Pixel size of the level to be segmented in metres; None where the store does not know it."""
+    index = info.axes.index(axis)
+    metres = METRES.get(info.units[index] or "")
+    return abs(info.levels[0].scale[index]) * metres or None if metres else None
+
+
+def _scale_notes(spec: ModelSpec, info: ImageInfo) -> tuple[str, ...]:
+    size = _pixel_size(info, "x")
+    if spec.pixel_size is None or size is None:
+        return ()
+    trained = spec.pixel_size[0]
+    if 1 / _PIXEL_SIZES_DIFFER < size / trained < _PIXEL_SIZES_DIFFER:
+        return ()
+    return (
+        f"pixels of the image are {size * 1e6:.3g} µm wide, the model was trained on {trained * 1e6:.3g} µm; "
+        f"a level or an image of that pixel size may give better results",
+    )
+
+
+def _provenance(
+    spec: ModelSpec,
+    info: ImageInfo,
+    input_map: InputMap,
+    options: InputOptions,
+    *,
+    planes: int,
+    min_confidence: float | None,
+) -> dict[str, Any]:
     """What the result's metadata keep about how it was made; JSON-able."""
+    select = {axis: list(bounds) for axis, bounds in (options.select or {}).items()}
     return {
         "version": version("czengine"),
         "model": {"id": spec.id, "name": spec.name, "sha256": spec.digest},
         "tiling": {"method": "intellesis", "tile": list(spec.tile), "border": list(spec.border)},
-        "input": {"channels": list(inputs.read), "divisor": inputs.divisor},
-        "min_confidence": output.min_confidence,
+        "input": {
+            "level": info.level,
+            "channels": list(input_map.read),
+            "order": list(input_map.channels),
+            "gray": input_map.gray,
+            "divisor": input_map.divisor,
+        },
+        "select": select,
+        "planes": planes,
+        "min_confidence": min_confidence,
     }
-
-
-def _pixel_bytes(target: Target) -> int:
-    return target.dtype.itemsize * max(len(target.channels), 1)

@@ -1,7 +1,7 @@
 """Joins archive, metadata and network into a `ModelSpec`, and settles their disagreements.
 
 The network's graph is believed over the metadata, since it is what runs; every value that was not simply read is
-recorded in `ModelSpec.inferred`, every disagreement in `ModelSpec.warnings`. Nothing is run or compiled here.
+recorded in `ModelSpec.origins`, every disagreement in `ModelSpec.warnings`. Nothing is run or compiled here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Model:
     """
 
     spec: ModelSpec
-    network: bytes
+    network: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def _spec(archive: Archive) -> ModelSpec:
         fixed_batch=graph.fixed_batch if graph else None,
         opset=graph.opset if graph else None,
         licence=archive.licence,
-        inferred=notes.inferred,
+        origins=tuple(notes.inferred.items()),
         warnings=tuple(notes.warnings),
         digest=digest,
     )

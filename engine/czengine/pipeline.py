@@ -45,9 +45,7 @@ class Pipeline:
         self._job = job
         self._session = session
         self._gatherer = Gatherer(kernels, job.inputs, job.plan, session)
-        self._stitcher = Stitcher(
-            kernels, job.spec, scores=job.output.scores, min_confidence=job.output.min_confidence
-        )
+        self._stitcher = Stitcher(kernels, job.spec, task=job.task, min_confidence=job.min_confidence)
 
     @property
     def channels(self) -> int:
@@ -98,7 +96,7 @@ class Pipeline:
             pixels = job.inputs.prepare(pixels)
             for tiles in _batches(job.plan.row_tiles(row), job.batch):
                 scores = self._session.run(self._gatherer.fill(pixels, tiles))
-                for tile, tile_scores in zip(tiles, scores, strict=False):  # the last batch may be short
+                for tile, tile_scores in zip(tiles, scores[: len(tiles)], strict=True):
                     stitcher.paste(tile_scores, tile, band.view(tile.center))
                 advance(sum(tile.center.height * tile.center.width for tile in tiles))
             yield from band.finished(row.stop)
@@ -120,7 +118,7 @@ class Pipeline:
             seconds=seconds,
             classes=tally.counts(job.spec.classes, job.pixel_area) if isinstance(tally, LabelTally) else (),
             scores=tally.ranges(job.spec.output_names) if isinstance(tally, ScoreTally) else (),
-            notes=job.inputs.notes,
+            notes=job.notes,
         )
 
 

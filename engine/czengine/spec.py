@@ -5,7 +5,6 @@ Reading them out of an archive is `model.py`; this module holds no parsing and n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -96,8 +95,8 @@ class ModelSpec:
         ONNX opset of the default domain.
     licence : str or None
         Name of the licence file in the archive.
-    inferred : mapping of str to str
-        Field name to where its value came from, e.g. {"tile": "network input shape"}.
+    origins : tuple of (str, str)
+        Fields whose value was not simply read, and where it came from; see `inferred`.
     warnings : tuple of str
         What a user should know before trusting the result, one sentence each.
     digest : str
@@ -129,9 +128,14 @@ class ModelSpec:
     fixed_batch: int | None
     opset: int | None
     licence: str | None
-    inferred: Mapping[str, str]
+    origins: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     digest: str
+
+    @property
+    def inferred(self) -> dict[str, str]:
+        """Field name to where its value came from, e.g. {"tile": "network input shape"}."""
+        return dict(self.origins)
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -24,8 +24,6 @@ from czengine.kernels.base import Kernels
 from czengine.plan import Tile, TilePlan
 from czengine.spec import Layout, ModelSpec, Task
 
-DEFAULT_THRESHOLD = 0.5  # multi-label classes, where the user names none
-
 
 class Stitcher:
     """Scores of one tile in, result pixels of its center out.
@@ -35,20 +33,20 @@ class Stitcher:
     kernels : Kernels
         The inner loops.
     spec : ModelSpec
-        Task, classes and output layout.
-    scores : bool
-        Keep the scores instead of making labels of them.
+        Classes and output layout.
+    task : Task
+        What is made of the scores: the model's own task, or `REGRESSION` to keep them.
     min_confidence : float or None
-        See `OutputOptions`.
+        Smallest score that makes a label; None labels every pixel. Multi-label classes need one.
     """
 
     def __init__(
-        self, kernels: Kernels, spec: ModelSpec, *, scores: bool = False, min_confidence: float | None = None
+        self, kernels: Kernels, spec: ModelSpec, *, task: Task, min_confidence: float | None = None
     ) -> None:
         self._kernels = kernels
-        self._task = Task.REGRESSION if scores else spec.task
+        self._task = task
         self._layout: Layout = spec.output_layout
-        self._min_confidence = min_confidence
+        self._lowest = -np.inf if min_confidence is None else min_confidence
         values = [c.label for c in spec.classes]
         labels_type = np.uint16 if max(values, default=0) > np.iinfo(np.uint8).max else np.uint8
         self._labels = np.array(values, labels_type)
@@ -76,11 +74,9 @@ class Stitcher:
         top, left = tile.border.top, tile.border.left
         center = scores[top : top + tile.center.height, left : left + tile.center.width]
         if self._task is Task.SEGMENTATION:
-            lowest = -np.inf if self._min_confidence is None else self._min_confidence
-            self._kernels.argmax(center, self._labels, lowest, out[0])
+            self._kernels.argmax(center, self._labels, self._lowest, out[0])
         elif self._task is Task.MULTILABEL:
-            limit = DEFAULT_THRESHOLD if self._min_confidence is None else self._min_confidence
-            self._kernels.threshold(center, limit, out)
+            self._kernels.threshold(center, self._lowest, out)
         else:
             self._kernels.copy(center, out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from czengine.report import ClassCount, ScoreRange
 from czengine.spec import ModelClass
+
+_PIECE = 2**20  # pixels: NumPy counts and sums in copies eight times as large as uint8 labels
 
 
 class LabelTally:
@@ -20,7 +23,8 @@ class LabelTally:
     def add(self, rows: NDArray[Any]) -> None:
         """Count (channel, y, x) labels."""
         for counts, channel in zip(self._counts, rows, strict=True):
-            counts += np.bincount(channel.ravel(), minlength=counts.size)
+            for piece in _pieces(channel):
+                counts += np.bincount(piece.ravel(), minlength=counts.size)
 
     def counts(self, classes: tuple[ModelClass, ...], pixel_area: float | None) -> tuple[ClassCount, ...]:
         """One entry per class: by label value of the one channel, or by channel where each class has its own."""
@@ -58,12 +62,13 @@ class ScoreTally:
     def add(self, rows: NDArray[Any]) -> None:
         """Take in (channel, y, x) scores."""
         for i, channel in enumerate(rows):
-            values = channel[np.isfinite(channel)]
-            if values.size:
-                self._low[i] = min(self._low[i], values.min())
-                self._high[i] = max(self._high[i], values.max())
-                self._sum[i] += values.sum(dtype=np.float64)
-                self._count[i] += values.size
+            for piece in _pieces(channel):
+                values = piece[np.isfinite(piece)]
+                if values.size:
+                    self._low[i] = min(self._low[i], values.min())
+                    self._high[i] = max(self._high[i], values.max())
+                    self._sum[i] += values.sum(dtype=np.float64)
+                    self._count[i] += values.size
 
     def ranges(self, names: tuple[str, ...]) -> tuple[ScoreRange, ...]:
         """One entry per channel."""
@@ -74,3 +79,9 @@ class ScoreTally:
             return ScoreRange(name=name, minimum=None, mean=None, maximum=None)
         mean = float(self._sum[i] / self._count[i])
         return ScoreRange(name=name, minimum=float(self._low[i]), mean=mean, maximum=float(self._high[i]))
+
+
+def _pieces(channel: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """(y, x) in strips of about `_PIECE` pixels, at least one row each."""
+    step = max(_PIECE // max(channel.shape[1], 1), 1)
+    return (channel[y : y + step] for y in range(0, channel.shape[0], step))

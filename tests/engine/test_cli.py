@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_json_lines_are_all_there_is_on_stdout(
     picture = tmp_path / "p.png"
     done = run_here(capsys, "predict", model, image, "--progress", "json", "--preview", picture)
     lines = events(done.out)
-    assert [line["event"] for line in lines if line["event"] != "progress"] == ["image", "done"]
+    assert [line["event"] for line in lines if line["event"] != "progress"] == ["image", "preview", "done"]
     last = [line for line in lines if line["event"] == "progress"][-1]
     assert last["pixels_done"] == last["pixels"] == 2 * 70 * 61
     assert last["eta_s"] == 0
@@ -84,7 +85,7 @@ def test_json_lines_are_all_there_is_on_stdout(
     (report,) = (line for line in lines if line["event"] == "image")
     assert report["results"] == [str(image / "labels" / "Test_network")]
     assert sum(c["pixels"] for c in report["classes"]) == 2 * 70 * 61
-    assert lines[-1]["preview"] == str(picture)
+    assert lines[-2] == {"event": "preview", "path": str(picture)}
 
 
 def test_json_lines_come_a_few_times_a_second(capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +189,11 @@ def test_a_second_demo_replaces_nothing_unasked(tmp_path: Path, capsys: pytest.C
     assert run_here(capsys, "demo", "--folder", tmp_path).code == 0
     again = run_here(capsys, "demo", "--folder", tmp_path)
     assert (again.code, "czengine demo --overwrite" in again.err) == (6, True)
+    mine = tmp_path / "demo.ome.zarr" / "labels" / "mine"
+    archive, image = tmp_path / "demo.czann", tmp_path / "demo.ome.zarr"
+    assert run_here(capsys, "predict", archive, image, "--name", "mine", "-q").code == 0
     assert run_here(capsys, "demo", "--folder", tmp_path, "--overwrite").code == 0
+    assert mine.is_dir()
 
 
 def test_the_demo_needs_a_folder_it_can_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,6 +216,29 @@ def test_version_and_module() -> None:
     done = run_apart("--version")
     assert (done.code, done.out.split()[0]) == (0, "czengine")
     assert run_apart().code in (0, 2)  # no command: the help page
+
+
+def test_errors_are_events_too(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = run_here(capsys, "predict", tmp_path / "absent.czann", image, "--progress", "json")
+    (event,) = events(done.out)
+    assert (event["event"], event["exit_code"], done.code) == ("error", 3, 3)
+    assert f"czengine: {event['message']}\n" == done.err
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9, 1.2])
+def test_ctrl_c_while_everything_is_being_loaded(model: Path, image: Path, delay: float) -> None:
+    before = sorted(image.rglob("*"))
+    command = [sys.executable, "-m", "czengine", "predict", str(model), str(image), "-q"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (0, 130, -signal.SIGINT), err
+    assert "Error" not in err.replace("KeyboardInterrupt", "")
+    if process.returncode == 130:
+        assert err == "czengine: stopped; nothing half-written was left behind\n"
+    if process.returncode != 0:
+        assert sorted(image.rglob("*")) == before
 
 
 def test_ctrl_c_stops_at_once_and_leaves_nothing(model: Path, tmp_path: Path) -> None:

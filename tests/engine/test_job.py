@@ -10,12 +10,28 @@ import pytest
 
 from czengine.config import InputOptions, OutputOptions, RunOptions
 from czengine.errors import OptionError
-from czengine.job import pixel_area, prepare_job
+from czengine.job import Job, prepare_job
 from czengine.sources.array import open_array
-from czengine.spec import Task
+from czengine.sources.base import Source
+from czengine.sources.collection import open_images
+from czengine.spec import ModelSpec, Task
 from tests.support.images import pattern, write_ome_zarr
-from tests.support.results import image_info
 from tests.support.specs import make_spec
+
+ARRAY = open_array(np.zeros((8, 8), np.uint8), None)
+
+
+def prepare(
+    source: Source = ARRAY, spec: ModelSpec | None = None, output: OutputOptions | None = None
+) -> Job:
+    return prepare_job(
+        spec or make_spec(),
+        source,
+        inputs=InputOptions(),
+        output=output or OutputOptions(),
+        run=RunOptions(),
+        to_files=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -23,11 +39,13 @@ from tests.support.specs import make_spec
 )
 def test_area_of_a_pixel(tmp_path: Path, scale: list[float], area: float | None) -> None:
     image = write_ome_zarr(tmp_path / "i.zarr", pattern((8, 8)), "yx", scale=scale)
-    assert pixel_area(image_info(image)) == area
+    (source,) = open_images(image, InputOptions())
+    found = prepare(source).pixel_area
+    assert found == (None if area is None else pytest.approx(area))
 
 
 def test_without_units_a_pixel_has_no_area() -> None:
-    assert pixel_area(open_array(np.zeros((8, 8), np.uint8), None).info) is None
+    assert prepare().pixel_area is None
 
 
 def test_a_regression_has_no_confidence() -> None:
@@ -35,10 +53,4 @@ def test_a_regression_has_no_confidence() -> None:
     with pytest.raises(
         OptionError, match=r"min_confidence is 0.5, but a regression model writes no labels; leave it out"
     ):
-        prepare_job(
-            spec,
-            open_array(np.zeros((8, 8), np.uint8), None),
-            inputs=InputOptions(),
-            output=OutputOptions(min_confidence=0.5),
-            run=RunOptions(),
-        )
+        prepare(spec=spec, output=OutputOptions(min_confidence=0.5))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import DTypeLike
 
 from czengine.report import ClassCount, ImageReport, class_totals
 from czengine.tally import LabelTally, ScoreTally
@@ -39,6 +42,17 @@ def test_label_counts_equal_numpy_unique(values: list[int], step: int) -> None:
     counts = {c.label: c.pixels for c in tally.counts(CLASSES, None) if c.pixels}
     labels, numbers = np.unique(plane, return_counts=True)
     assert counts == dict(zip(labels.tolist(), numbers.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("tally", "dtype"), [(LabelTally, np.uint8), (ScoreTally, np.float32)])
+def test_counting_takes_little_memory_beside_the_rows(tally: Any, dtype: DTypeLike) -> None:
+    counter = tally(channels=1) if tally is ScoreTally else tally(channels=1, dtype=np.dtype(dtype))
+    rows = np.ones((1, 64, 2**18), dtype)
+    tracemalloc.start()
+    counter.add(rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows.size
 
 
 def test_every_class_is_listed_and_nothing_only_where_it_occurs() -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from czengine.config import RunOptions
 from czengine.errors import DeviceError, ModelError
 from czengine.session.onnx import OnnxSession
 from czengine.session.open import open_session
@@ -28,10 +27,9 @@ def test_a_session_runs_its_fixed_shape(layout: Layout, batch: int) -> None:
     np.testing.assert_allclose(scores.sum(-1 if layout == "NHWC" else 1), 1, atol=1e-5)
 
 
-def test_a_network_that_insists_on_a_batch_size_gets_it() -> None:
-    spec = replace(make_spec(), fixed_batch=2)
-    session = OnnxSession(spec, onnx_network(32, 32, batch=2), tile=(32, 32), batch=8, threads=1)
-    assert session.input_shape == (2, 32, 32, 1)
+def test_a_network_that_insists_on_a_batch_size() -> None:
+    session = OnnxSession(make_spec(), onnx_network(32, 32, batch=2), tile=(32, 32), batch=2, threads=1)
+    assert session.run(np.zeros((2, 32, 32, 1), np.float32)).shape == (2, 32, 32, 2)
 
 
 def test_a_pixels_scores_do_not_depend_on_the_batch() -> None:
@@ -45,7 +43,7 @@ def test_a_pixels_scores_do_not_depend_on_the_batch() -> None:
 
 
 def test_the_device_says_how_many_threads_it_has() -> None:
-    session = open_session(make_spec(), onnx_network(), RunOptions(threads=2))
+    session = open_session(make_spec(), onnx_network(), batch=1, threads=2)
     assert session.device == "CPU, 2 threads"
 
 
@@ -65,6 +63,13 @@ def test_bytes_that_are_no_network() -> None:
         OnnxSession(make_spec(), b"not a network", tile=(32, 32), batch=1, threads=1)
 
 
+def test_a_network_with_a_name_that_is_no_text(capfd: pytest.CaptureFixture[str]) -> None:
+    damaged = onnx_network(32, 32).replace(b"Conv", b"Con\xff")
+    with pytest.raises(ModelError, match="onnxruntime refuses the network: a name in it is not text"):
+        OnnxSession(make_spec(), damaged, tile=(32, 32), batch=1, threads=1)
+    assert capfd.readouterr().out == ""
+
+
 def test_a_batch_the_network_cannot_take() -> None:
     session = OnnxSession(make_spec(), onnx_network(32, 32), tile=(16, 16), batch=1, threads=1)
     with pytest.raises(DeviceError, match=r"onnxruntime failed on a batch of shape \(1, 16, 16, 1\)"):
@@ -73,8 +78,19 @@ def test_a_batch_the_network_cannot_take() -> None:
 
 def test_a_network_that_gives_another_size() -> None:
     session = OnnxSession(make_spec(), shrunk(), tile=(32, 32), batch=1, threads=1)
-    with pytest.raises(ModelError, match=r"scores of shape \(1, 30, 30, 2\) for tiles of 32×32 pixels"):
+    with pytest.raises(
+        ModelError, match=r"scores of shape \(1, 30, 30, 2\) for a batch of 1 tiles, 32×32 pixels each"
+    ):
         session.run(np.zeros((1, 32, 32, 1), np.float32))
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_a_network_that_gives_another_number_of_scores(layout: Layout) -> None:
+    """A graph may leave the number of its channels open; then the archive is believed until it runs."""
+    spec = replace(make_spec(outputs=3), layout=layout, output_layout=layout)
+    session = OnnxSession(spec, onnx_network(outputs=2, layout=layout), tile=(32, 32), batch=1, threads=1)
+    with pytest.raises(ModelError, match="it has to give 3 outputs for every pixel of every tile"):
+        session.run(np.zeros(session.input_shape, np.float32))
 
 
 def shrunk() -> bytes:
@@ -94,4 +110,4 @@ def test_saved_models_are_told_apart_before_anything_is_loaded() -> None:
     with pytest.raises(
         ModelError, match="'test' holds a TensorFlow SavedModel and needs the TensorFlow backend"
     ):
-        open_session(spec, b"", RunOptions())
+        open_session(spec, b"", batch=1, threads=1)

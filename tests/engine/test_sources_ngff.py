@@ -82,6 +82,11 @@ def test_axis_names_follow_their_type_and_become_lower_case() -> None:
         ({"datasets": []}, "the list 'datasets' is missing or empty"),
         ({"datasets": [{}]}, "an entry of 'datasets' has no path"),
         ({"datasets": ["0"]}, "an entry of 'datasets' has no path"),
+        ({"datasets": [{"path": "./"}]}, "an entry of 'datasets' has no path"),
+        (
+            {"datasets": [{"path": "../j.zarr/0"}]},
+            "i.zarr list '../j.zarr/0', which lies outside of it; give its",
+        ),
         (
             {"datasets": [{"path": "0", "coordinateTransformations": [scale(1)]}]},
             r"a scale is \[1\], not 2 numbers",
@@ -137,7 +142,7 @@ def test_a_broken_omero_block_leaves_the_image_readable(
 
 
 def test_listed_paths_keep_order_and_drop_repetitions() -> None:
-    wells = {"wells": [{"path": "B/1"}, {"path": "A/1/"}, {"path": "B/1"}]}
+    wells = {"wells": [{"path": "B/1"}, {"path": "A/1/"}, {"path": "./B//1"}]}
     assert listed_paths(wells, "wells", "p.zarr") == ("B/1", "A/1")
     with pytest.raises(ImageError, match=r"the object that lists 'wells' is missing"):
         listed_paths(None, "wells", "p.zarr")
@@ -178,7 +183,14 @@ def test_plain_axes_come_from_the_best_witness(
     assert plain_axes(option, dimensions, stored, "a.zarr") == Axes(tuple(expected))
 
 
-@pytest.mark.parametrize("dimensions", [1, 3, 5])
+@pytest.mark.parametrize("dimensions", [0, 1])
+def test_an_image_has_two_dimensions(dimensions: int) -> None:
+    message = f"a.zarr is a {dimensions}-D array; an image has at least the axes Y and X"
+    with pytest.raises(ImageError, match=message):
+        plain_axes(None, dimensions, [None], "a.zarr")
+
+
+@pytest.mark.parametrize("dimensions", [3, 5])
 def test_axes_nobody_names_are_an_error(dimensions: int) -> None:
     with pytest.raises(
         ImageError,

@@ -38,7 +38,7 @@ def make_spec(*, channels: int = 1, outputs: int = 2, tile: tuple[int, int] = (3
         fixed_batch=None,
         opset=12,
         licence=None,
-        inferred={},
+        origins=(),
         warnings=(),
         digest="0" * 64,
     )

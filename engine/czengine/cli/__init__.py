@@ -1,55 +1,17 @@
 """The command line: arguments → `czengine.api` → exit code.
 
-No work is done here, and only this package turns exceptions into exit codes. Commands of other packages come in by
-the entry-point group `czengine.commands` (a name and a `typer.Typer` app each), loaded only when they are named.
+No work is done here, and only this module turns exceptions into exit codes. What the commands are is `app.py`.
 """
 
 from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
-
-from czengine.cli.demo import demo
-from czengine.cli.group import Commands
-from czengine.cli.inspect import inspect
-from czengine.cli.predict import predict
-from czengine.errors import CzEngineError
+from czengine.errors import Cancelled, CzEngineError
 
 _BUG = 1
-
-app = typer.Typer(
-    cls=Commands,
-    name="czengine",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(predict)
-app.command()(inspect)
-app.command()(demo)
-
-
-def _print_version(*, value: bool) -> None:
-    if value:
-        from czengine import __version__
-
-        print(f"czengine {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def czengine(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Run networks in ZEISS archives (.czmodel, .czseg, .czann) over images of any size."""
 
 
 def main() -> NoReturn:
@@ -58,18 +20,24 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # "µm²" must not end a run on a terminal that has no "µ"
     try:
+        from czengine.cli.app import app
+
         app()
+    except KeyboardInterrupt:
+        _fail(Cancelled("stopped; nothing half-written was left behind"), Cancelled.exit_code)
     except CzEngineError as error:
-        _fail(error, str(error), error.exit_code)
+        _fail(error, error.exit_code)
     except MemoryError as error:
-        _fail(error, "not enough memory; close other programs, or lower --batch", _BUG)
+        _fail(error, _BUG, "not enough memory; close other programs, or lower --batch")
     except Exception as error:  # the last line of defence: users never see a traceback unasked
-        _fail(error, f"internal error ({type(error).__name__}: {error}); please report it with --debug", _BUG)
+        reason = f"{type(error).__name__}: {error}"
+        _fail(error, _BUG, f"internal error ({reason}); please report it with the output of --debug")
     sys.exit(0)
 
 
-def _fail(error: Exception, message: str, code: int) -> NoReturn:
+def _fail(error: Exception, code: int, message: str | None = None) -> NoReturn:
+    # Not asked of the option parser, which may be what failed.
     if "--debug" in sys.argv:
         raise error
-    print(f"czengine: {message}", file=sys.stderr)
+    print(f"czengine: {message or error}", file=sys.stderr)
     sys.exit(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -38,12 +37,11 @@ class Commands(TyperGroup):
         return args[0], typer.main.get_command(plugin.load()), args[1:]
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C ends it with a sentence and the exit code shells expect."""
+        """Run the command; typer would end Ctrl-C without a word, `main` has one for it."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print("\nczengine: stopped; nothing half-written was left behind", file=sys.stderr)
-            raise typer.Exit(Cancelled.exit_code) from None
+        except KeyboardInterrupt as stop:
+            raise Cancelled("stopped; nothing half-written was left behind") from stop
 
 
 def _plugins() -> dict[str, EntryPoint]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from czengine.cli.interrupt import deferred_interrupt
 from czengine.cli.listeners import ProgressMode, emit, emit_report, listening
 from czengine.cli.tables import print_notes, print_reports
 from czengine.config import InputOptions, OutputOptions, RunOptions
+from czengine.errors import CzEngineError
+from czengine.progress import Listener, Progress
 from czengine.report import ImageReport
 
 
@@ -32,30 +36,60 @@ class Show:
 
 def carry_out(
     model: Path, image: Path, *, inputs: InputOptions, output: OutputOptions, run: RunOptions, show: Show
-) -> tuple[ImageReport, ...]:
+) -> None:
     """Plan, run and show; the errors are those of `czengine.api.predict`."""
-    from czengine import api
-    from czengine.preview import check_preview_path, write_preview
+    try:
+        _carry_out(model, image, inputs=inputs, output=output, run=run, show=show)
+    except CzEngineError as error:
+        if show.progress == "json":
+            emit("error", message=str(error), exit_code=error.exit_code)
+        raise
 
-    if show.preview is not None:
-        check_preview_path(show.preview)
-    with listening("none" if show.quiet and show.progress == "auto" else show.progress) as listener:
+
+def _carry_out(
+    model: Path, image: Path, *, inputs: InputOptions, output: OutputOptions, run: RunOptions, show: Show
+) -> None:
+    with deferred_interrupt() as stop_if_asked:
+        from czengine import api
+        from czengine.preview import check_preview_path, write_preview
+
+        if show.preview is not None:
+            check_preview_path(show.preview)
         opened = api.open_model(model)
         jobs = api.plan(opened, image, inputs=inputs, output=output, run=run)
         if not show.quiet:
-            print_notes([*opened.spec.warnings, *(note for job in jobs for note in job.inputs.notes)])
-        reports = api.run_jobs(opened, jobs, run=run, progress=listener)
-    if show.preview is not None:
-        first = jobs[0]
-        write_preview(show.preview, first.targets, plane=first.planes[0], channels=first.inputs.read)
-    _show_reports(reports, show)
-    return reports
+            print_notes([*opened.spec.warnings, *(note for job in jobs for note in job.notes)])
+        mode: ProgressMode = "none" if show.quiet and show.progress == "auto" else show.progress
+        with listening(mode) as listener:
+            reports = api.run_jobs(opened, jobs, run=run, progress=_stoppable(listener, stop_if_asked))
+        _show_reports(reports, show)
+        if show.preview is not None:
+            first = jobs[0]
+            write_preview(show.preview, first.targets, plane=first.planes[0], channels=first.inputs.read)
+            _show_preview(show.preview, show)
+        if show.progress == "json":
+            emit("done", images=len(reports))
+
+
+def _stoppable(listener: Listener | None, stop_if_asked: Callable[[], None]) -> Listener:
+    def listen(progress: Progress) -> None:
+        stop_if_asked()
+        if listener is not None:
+            listener(progress)
+
+    return listen
 
 
 def _show_reports(reports: tuple[ImageReport, ...], show: Show) -> None:
     if show.progress == "json":
         for report in reports:
             emit_report(report)
-        emit("done", images=len(reports), preview=None if show.preview is None else str(show.preview))
     elif not show.quiet:
-        print_reports(reports, preview=show.preview)
+        print_reports(reports)
+
+
+def _show_preview(path: Path, show: Show) -> None:
+    if show.progress == "json":
+        emit("preview", path=str(path))
+    elif not show.quiet:
+        print(f"preview: {path}")

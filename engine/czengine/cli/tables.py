@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from czengine.report import ImageReport, class_totals
@@ -21,7 +20,7 @@ def print_notes(notes: Iterable[str]) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def print_reports(reports: Sequence[ImageReport], *, preview: Path | None) -> None:
+def print_reports(reports: Sequence[ImageReport]) -> None:
     """What was found and where it is."""
     for report in reports if reports[0].scores else ():
         _print(_scores_table(report))
@@ -40,8 +39,6 @@ def print_reports(reports: Sequence[ImageReport], *, preview: Path | None) -> No
         print(f"result:  {path}")
     if len(paths) > _MOST_PATHS:
         print(f"result:  … and {len(paths) - _MOST_PATHS} more")
-    if preview is not None:
-        print(f"preview: {preview}")
 
 
 def print_description(description: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from czengine.geometry import METRES
 from czengine.preview.overlay import LabelPicture, Rgb, as_rgb, lay_over, stretched
 from czengine.spec import Color
 
@@ -38,15 +39,6 @@ INK: Color = (232, 234, 237)
 MAX_ENTRIES = 20  # classes in the legend
 MIN_EDGE, MIN_WIDTH = 400, 420  # smaller pictures are enlarged; a narrower picture still leaves room for text
 
-_METRES = {
-    "angstrom": 1e-10,
-    "nanometer": 1e-9,
-    "micrometer": 1e-6,
-    "millimeter": 1e-3,
-    "centimeter": 1e-2,
-    "meter": 1.0,
-    "inch": 0.0254,
-}
 _PLAIN = {"µ": "u", "×": "x", "–": "-", "—": "-"}  # for fonts that lack them
 _LONGEST_TEXT = 200
 _PREFIXES = ((1.0, "m"), (1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm"))
@@ -226,7 +218,7 @@ def _scale_bar(preview: Preview, font: Font, *, factor: int, longest: float) -> 
     size = preview.pixel_width
     if size is None or not math.isfinite(size) or size <= 0 or preview.unit is None:
         return None
-    metres = _METRES.get(preview.unit)
+    metres = METRES.get(preview.unit)
     pixel = size / factor * (metres or 1.0)
     length = _round_down(longest * pixel)
     if metres is None:

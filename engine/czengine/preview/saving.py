@@ -170,7 +170,9 @@ def _small_level(info: ImageInfo, edge: int) -> int:
 def _open_image(info: ImageInfo, k: int) -> Source:
     from czengine.sources.collection import open_images
 
-    axes = str(info.axes) if info.ngff is None else None
+    letters = "".join(info.axes)
+    # axes of longer names are the store's own, which are found again there
+    axes = letters if info.ngff is None and len(letters) == len(info.axes) else None
     options = InputOptions(image=info.path or None, level=info.level + k, axes=axes)
     (source,) = open_images(info.root, options)
     return source

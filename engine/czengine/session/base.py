@@ -45,5 +45,7 @@ class Session(Protocol):
         Raises
         ------
         DeviceError
-            Where the runtime fails, or returns scores of another size than the input.
+            Where the runtime fails.
+        ModelError
+            Where the scores are not one value per output for every pixel of every tile.
         """

@@ -16,7 +16,7 @@ from czengine.spec import Layout, ModelSpec
 if TYPE_CHECKING:
     import onnxruntime
 
-_ERRORS_ONLY = 3  # onnxruntime's severity scale: 2 = warnings, 3 = errors
+_FATAL_ONLY = 4  # onnxruntime's severity scale: 3 = errors, which it raises as well
 
 
 class OnnxSession:
@@ -31,7 +31,7 @@ class OnnxSession:
     tile : (height, width)
         Spatial size of the input.
     batch : int
-        Tiles per call; a network that insists on a batch size gets its own.
+        Tiles per call.
     threads : int
         Cores one call may use.
 
@@ -48,7 +48,7 @@ class OnnxSession:
     ) -> None:
         self.input_layout: Layout = spec.layout
         self.output_layout: Layout = spec.output_layout
-        batch = spec.fixed_batch or batch
+        self._outputs = spec.outputs
         height, width = tile
         self.input_shape = (
             (batch, height, width, spec.channels)
@@ -65,7 +65,13 @@ class OnnxSession:
 
         try:
             scores = np.asarray(self._session.run(None, {self._input: batch})[0])
-        except (ort.Fail, ort.RuntimeException, ort.InvalidArgument, ort.EPFail) as error:
+        except (
+            ort.Fail,
+            ort.RuntimeException,
+            ort.InvalidArgument,
+            ort.EPFail,
+            UnicodeDecodeError,
+        ) as error:
             raise DeviceError(
                 f"onnxruntime failed on a batch of shape {batch.shape}: {_reason(error)}"
             ) from error
@@ -74,18 +80,19 @@ class OnnxSession:
 
     def _check(self, shape: tuple[int, ...]) -> None:
         """Dynamic graphs tell their output size only now."""
-        if len(shape) != 4 or _plane(shape, self.output_layout) != _plane(
-            self.input_shape, self.input_layout
-        ):
-            height, width = _plane(self.input_shape, self.input_layout)
-            raise ModelError(
-                f"the network returned scores of shape {shape} for tiles of {height}×{width} pixels; "
-                f"only networks with one output per input pixel can be run"
-            )
+        batch, height, width = _without_channels(self.input_shape, self.input_layout)
+        if len(shape) == 4 and _without_channels(shape, self.output_layout) == (batch, height, width):
+            channels = shape[3] if self.output_layout == "NHWC" else shape[1]
+            if channels == self._outputs:
+                return
+        raise ModelError(
+            f"the network returned scores of shape {shape} for a batch of {batch} tiles, {height}×{width} pixels "
+            f"each; it has to give {self._outputs} outputs for every pixel of every tile"
+        )
 
 
-def _plane(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-    return shape[1:3] if layout == "NHWC" else shape[2:4]
+def _without_channels(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+    return shape[:3] if layout == "NHWC" else (shape[0], *shape[2:])
 
 
 def _compile(network: bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -98,22 +105,28 @@ def _compile(network: bytes, threads: int) -> onnxruntime.InferenceSession:
     from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        # onnxruntime's fallback would print to stdout and try the same again
+        return onnxruntime.InferenceSession(
+            network, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except (
         ort.Fail,
         ort.InvalidGraph,
         ort.InvalidProtobuf,
         ort.InvalidArgument,
         ort.NotImplemented,
+        UnicodeDecodeError,  # it refuses a name that is no text, with a message that is none either
     ) as error:
         raise ModelError(f"onnxruntime refuses the network: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
     """Onnxruntime's message without its status prefix and source locations, as one line."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a name in it is not text"
     text = " ".join(str(error).split())
     return text.split(" : ", 3)[-1][:300]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from czengine.config import RunOptions
 from czengine.errors import ModelError
 from czengine.session.base import Session
-from czengine.session.devices import available_cores
 from czengine.spec import ModelSpec, Runtime
 
 
-def open_session(spec: ModelSpec, network: bytes, options: RunOptions) -> Session:
-    """Compile a model once, for the whole run.
+def open_session(spec: ModelSpec, network: bytes, *, batch: int, threads: int) -> Session:
+    """Compile a model once, for the whole run: `batch` tiles per call on up to `threads` cores.
 
     Raises
     ------
@@ -26,5 +24,4 @@ def open_session(spec: ModelSpec, network: bytes, options: RunOptions) -> Sessio
         )
     from czengine.session.onnx import OnnxSession
 
-    threads = options.threads or available_cores()
-    return OnnxSession(spec, network, tile=spec.tile, batch=options.batch, threads=threads)
+    return OnnxSession(spec, network, tile=spec.tile, batch=batch, threads=threads)

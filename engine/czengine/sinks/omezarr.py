@@ -7,28 +7,25 @@ knows in which order.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 
 from czengine.errors import OutputError
 from czengine.sinks.base import Sink, Target
 from czengine.sinks.layout import plan_layout
-from czengine.sinks.registry import Registration, is_image
+from czengine.sinks.registry import Registration, groups_above, has_copy, is_result, registering
 from czengine.sinks.staging import Staging, is_taken, writing
 from czengine.sinks.writer import ImageWriter
 from czengine.sources.base import PlaneIndex
 
-_T = TypeVar("_T")
-
 
 def check_targets(targets: Sequence[Target]) -> None:
-    """Find out early whether results can be written, by trying; nothing is left behind.
+    """Find out early whether results can be written; nothing is left behind.
 
     Parameters
     ----------
@@ -41,13 +38,15 @@ def check_targets(targets: Sequence[Target]) -> None:
         Where a result is there already, another run writes it, the image's axes have no place in OME-Zarr, or
         the place cannot be written.
     """
+    probed: set[Path] = set()
     for target in targets:
         plan_layout(target)
-        with ExitStack() as stack:
-            _stage(target, stack)
-            for folder in Registration([target]).folders:
-                with writing(folder), tempfile.TemporaryFile(dir=folder):
-                    pass
+        _staging(target).check()
+        Registration([target])
+        with writing(target.path):
+            for folder in {_existing(target.path.parent), *groups_above(target)} - probed:
+                probed.add(folder)
+                _probe(folder, target)
 
 
 @contextmanager
@@ -71,14 +70,17 @@ def open_sink(targets: Sequence[Target]) -> Iterator[Sink]:
         stagings = [_stage(target, stack) for target in targets]
         writer = stack.enter_context(ThreadPoolExecutor(max_workers=1))
         folders = [staging.folder for staging in stagings]
-        yield OmeZarrSink(targets, folders, writer)
+        sink = OmeZarrSink(targets, folders, writer)
+        yield sink
+        sink.finish()
         _publish(targets, stagings)
 
 
 class OmeZarrSink:
     """Writes rows of blocks; see `Sink`.
 
-    zarr is only called in one other thread: a write that was begun then ends before anything else happens,
+    `write` returns while its rows are being written: the network works meanwhile. At most one write is under way,
+    on a copy of the rows; the next one, or `finish`, waits for it and raises its error. zarr is only called in one other thread: a write that was begun then ends before anything else happens,
     also when the calling thread is interrupted, and no file comes back after the folder was removed.
     """
 
@@ -87,10 +89,8 @@ class OmeZarrSink:
     ) -> None:
         self._paths = [target.path for target in targets]
         self._writer = writer
-        self._images = [
-            self._run(target.path, partial(ImageWriter, target, folder))
-            for target, folder in zip(targets, folders, strict=True)
-        ]
+        self._pending: Future[None] | None = None
+        self._images = writer.submit(_open_images, targets, folders).result()
 
     @property
     def block_height(self) -> int:
@@ -102,39 +102,68 @@ class OmeZarrSink:
         taken = sum(image.channels for image in self._images)
         if len(rows) != taken:
             raise ValueError(f"rows have {len(rows)} channels, the results take {taken}")
+        self.finish()
+        self._pending = self._writer.submit(self._write, plane, y, rows.copy())
+
+    def finish(self) -> None:
+        """Wait for the last write."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def _write(self, plane: PlaneIndex, y: int, rows: NDArray[Any]) -> None:
         first = 0
         for path, image in zip(self._paths, self._images, strict=True):
-            share = rows[first : first + image.channels]
+            with writing(path):
+                image.write(plane, y, rows[first : first + image.channels])
             first += image.channels
-            self._run(path, partial(image.write, plane, y, share))
 
-    def _run(self, path: Path, work: Callable[[], _T]) -> _T:
-        with writing(path):
-            return self._writer.submit(work).result()
+
+def _open_images(targets: Sequence[Target], folders: Sequence[Path]) -> list[ImageWriter]:
+    images = []
+    for target, folder in zip(targets, folders, strict=True):
+        with writing(target.path):
+            images.append(ImageWriter(target, folder))
+    return images
+
+
+def _staging(target: Target) -> Staging:
+    with writing(target.path):
+        if target.overwrite and is_taken(target.path) and not is_result(target.path):
+            raise OutputError(
+                f"{target.path} is neither a label image nor a result of czengine, and --overwrite replaces nothing"
+                " else; choose another --name or --out"
+            )
+    return Staging(target.path, overwrite=target.overwrite)
 
 
 def _stage(target: Target, stack: ExitStack) -> Staging:
     """Make the folder the result is written into; `stack` removes it again."""
-    with writing(target.path):
-        if target.overwrite and is_taken(target.path) and not is_image(target.path):
-            raise OutputError(
-                f"{target.path} is no OME-Zarr image, and --overwrite replaces nothing else; choose another --out"
-            )
-    staging = Staging(target.path, overwrite=target.overwrite)
+    staging = _staging(target)
     stack.callback(staging.discard)
     staging.open()
     return staging
 
 
+def _existing(folder: Path) -> Path:
+    return next(f for f in (folder, *folder.parents) if f.exists())
+
+
+def _probe(folder: Path, target: Target) -> None:
+    """Write into a folder whose content will change."""
+    if folder == _existing(target.path.parent) or has_copy(folder, target.image.zarr_format):
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def _publish(targets: Sequence[Target], stagings: Sequence[Staging]) -> None:
     """Bring complete results to their places and list them: all, or none."""
-    with ExitStack() as undo, writing(targets[0].path):
-        registration = Registration(targets)
-        undo.callback(registration.discard)
+    with writing(targets[0].path), registering(targets) as registration, ExitStack() as undo:
         registration.write({t.path: s.folder for t, s in zip(targets, stagings, strict=True)})
         for staging in stagings:
             undo.callback(staging.restore)
             staging.publish()
+        undo.callback(registration.restore)
         registration.commit()
         undo.pop_all()
     for staging in stagings:

@@ -73,7 +73,8 @@ def slug(text: str, *, fallback: str = FALLBACK_NAME) -> str:
 def _scores(
     spec: ModelSpec, info: ImageInfo, options: OutputOptions, name: str, provenance: Mapping[str, Any]
 ) -> Target:
-    path = (options.out or _beside(info.root, f"{_stem(info.root)}.{name}.ome.zarr")) / info.path
+    out = options.out or _beside(info.root, f"{_stem(info.root)}.{name}.ome.zarr")
+    path = _followed(out / info.path)
     _refuse_input(path, info, is_label=False)
     return Target(
         kind="scores",
@@ -116,7 +117,7 @@ def _label_path(info: ImageInfo, options: OutputOptions, name: str, suffix: str 
     own = info.root / info.path / "labels"
     if options.out is not None:
         path = options.out / info.path / (suffix or "")
-        return own / path.name if _is_listed(path, info) else path
+        return own / path.name if _is_listed(path, info) else _followed(path)
     if info.ngff is not None:
         return own / (f"{name}_{suffix}" if suffix else name)
     stem = "_".join([_stem(info.root), *Path(info.path).parts])
@@ -156,6 +157,11 @@ def _unique(names: Iterable[str]) -> list[str]:
         seen = {t.casefold() for t in taken}
         taken.append(next(c for c in candidates if c.casefold() not in seen))
     return taken
+
+
+def _followed(path: Path) -> Path:
+    """Where a link leads: a result takes the place of the folder it names, not of the link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _stem(root: Path) -> str:

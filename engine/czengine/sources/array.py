@@ -34,6 +34,10 @@ def open_array(array: NDArray[Any], axes: str | None) -> ArraySource:
     ImageError
         Where the axes are unknown, or the array is empty or not of numbers.
     """
+    if not hasattr(array, "ndim"):
+        raise ImageError(
+            f"the image is a {type(array).__name__}, not an array; convert it with numpy.asarray"
+        )
     named = plain_axes(axes, array.ndim, (), "the array")
     if array.size == 0:
         raise ImageError(f"the array is empty: its shape is {array.shape}; there is nothing to segment")

@@ -92,6 +92,8 @@ def plain_axes(
                 return axes
     if dimensions == 2:
         return Axes(("y", "x"))
+    if dimensions < 2:
+        raise ImageError(f"{name} is a {dimensions}-D array; an image has at least the axes Y and X")
     raise ImageError(f"{name} is a {dimensions}-D array whose axes are unknown; name them, e.g. --axes CYX")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from reprlib import repr as shown
 from typing import Any, Literal, cast
 
 from czengine.errors import ImageError
@@ -148,9 +149,14 @@ def _dataset(item: object, shared: object, dimensions: int, where: str) -> Datas
 
 def _path(item: object, key: str, where: str) -> str:
     path = item.get("path") if isinstance(item, Mapping) else None
-    if not isinstance(path, str) or not path.strip("/"):
+    parts = [part for part in path.split("/") if part not in ("", ".")] if isinstance(path, str) else []
+    if not parts:
         raise ImageError(f"the OME metadata of {where} are damaged: an entry of {key!r} has no path")
-    return path.strip("/")
+    if ".." in parts:
+        raise ImageError(
+            f"the OME metadata of {where} list {path!r}, which lies outside of it; give its own path"
+        )
+    return "/".join(parts)
 
 
 def _steps(value: object) -> list[Mapping[str, Any]]:
@@ -161,7 +167,7 @@ def _numbers(value: object, kind: str, dimensions: int, where: str) -> list[floa
     numbers = value if isinstance(value, list) else []
     if len(numbers) != dimensions or not all(type(n) in (int, float) and abs(n) < _LARGEST for n in numbers):
         raise ImageError(
-            f"the OME metadata of {where} are damaged: a {kind} is {value!r}, not {dimensions} numbers"
+            f"the OME metadata of {where} are damaged: a {kind} is {shown(value)}, not {dimensions} numbers"
         )
     return [float(n) for n in numbers]
 
