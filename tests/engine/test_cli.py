@@ -146,11 +146,11 @@ def test_inspect_shows_the_model_and_the_work(
     for part in (
         "Test network",
         "SingleClassSemanticSegmentation",
-        "32 × 32 pixels (network input shape)",
+        "32 × 32 pixels (height × width) (from: network input shape)",
         "4 and 4 pixels per side",
         "Background",
         "ZYX 2 × 70 × 61, uint16",
-        "2 planes, 9 tiles each",
+        "2 planes of 9 tiles",
         "recompute factor",
         "and what the network itself needs",
     ):
@@ -237,8 +237,9 @@ def test_ctrl_c_while_everything_is_being_loaded(model: Path, image: Path, delay
     assert "Error" not in err.replace("KeyboardInterrupt", "")
     if process.returncode == 130:
         assert err == "czengine: stopped; nothing half-written was left behind\n"
-    if process.returncode != 0:
-        assert sorted(image.rglob("*")) == before
+    left = sorted(image.rglob("*"))
+    complete = image / "labels" / "Test_network" / "zarr.json"
+    assert left == before or (complete in left and not [p for p in left if "partial" in p.name])
 
 
 def test_ctrl_c_stops_at_once_and_leaves_nothing(model: Path, tmp_path: Path) -> None:

@@ -14,22 +14,20 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import zarr
 
 from czengine.errors import CzEngineError, ImageError, OutputError
 from czengine.sinks.base import Target
 from czengine.sinks.omezarr import check_targets, open_sink
-from czengine.sinks.staging import Staging, writing
+from czengine.sinks.staging import writing
 from czengine.sources.base import ImageInfo
 from tests.support.fulldisk import run_on_small_disk
-from tests.support.images import pattern, write_array, write_labels, write_ome_zarr
+from tests.support.images import pattern, write_array, write_group, write_labels, write_ome_zarr
 from tests.support.results import (
     image_info,
-    ome,
     plan,
-    result_pixels,
     snapshot,
     validate,
-    write_planes,
     write_result,
 )
 
@@ -69,17 +67,34 @@ def test_overwrite_replaces(tmp_path: Path, version: Version) -> None:
     validate(info.root)
 
 
-def test_overwrite_replaces_images_only(tmp_path: Path) -> None:
-    info = write_image(tmp_path / "i.zarr")
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
+@pytest.mark.parametrize("kind", ["folder", "raw image", "well"])
+@VERSIONS
+def test_overwrite_replaces_results_only(tmp_path: Path, kind: str, version: Version) -> None:
+    info = write_image(tmp_path / "i.zarr", version)
+    place = tmp_path / "precious"
+    if kind == "folder":
+        place.mkdir()
+        (place / "chapter1.tex").write_text("years of work")
+    elif kind == "raw image":
+        write_image(place, version)
+    else:
+        write_group(place, {"well": {"images": [{"path": "0"}]}}, version=version)
     before = snapshot(tmp_path)
-    message = r"thesis is no OME-Zarr image, and --overwrite replaces nothing else; choose another --out"
+    message = r"precious is neither a label image nor a result of czengine, .* choose another --name or --out"
     with pytest.raises(OutputError, match=message):
-        check_targets(plan(info, out=tmp_path / "thesis", overwrite=True))
+        check_targets(plan(info, out=place, overwrite=True))
     with pytest.raises(OutputError, match=message):
-        write_result(plan(info, out=tmp_path / "thesis", overwrite=True))
+        write_result(plan(info, out=place, overwrite=True))
     assert snapshot(tmp_path) == before
+
+
+@VERSIONS
+def test_overwrite_replaces_scores(tmp_path: Path, version: Version) -> None:
+    info = write_image(tmp_path / "i.zarr", version)
+    write_result(plan(info, scores=True))
+    pixels = write_result(plan(info, scores=True, overwrite=True), seed=1)
+    found = zarr.open_array(str(tmp_path / "i.test_scores.ome.zarr" / "0"), mode="r")
+    np.testing.assert_array_equal(found[...], pixels)
 
 
 def write_and_fail(targets: Sequence[Target], planes: int, error: type[BaseException]) -> None:
@@ -145,77 +160,6 @@ def test_a_stopped_process(tmp_path: Path, number: signal.Signals, is_clean: boo
     write_result(plan(image_info(path)))
     validate(path)
     assert sorted(p.name for p in (path / "labels").iterdir()) == ["test", "zarr.json"]
-
-
-def test_two_runs_do_not_write_one_result(tmp_path: Path) -> None:
-    info = write_image(tmp_path / "i.zarr")
-    message = r"another run is writing .*labels/test; wait for it, or choose another --name or --out"
-    with open_sink(plan(info)) as sink:
-        with pytest.raises(OutputError, match=message):
-            check_targets(plan(info))
-        with pytest.raises(OutputError, match=message):
-            write_result(plan(info))
-        write_result(plan(info, name="other"))
-        sink.write((), 0, ROWS)
-    assert ome(info.root / "labels")["labels"] == ["other", "test"]
-    validate(info.root)
-
-
-def test_a_run_killed_while_it_replaced_a_result_loses_nothing(tmp_path: Path) -> None:
-    info = write_image(tmp_path / "i.zarr")
-    write_result(plan(info))
-    place = info.root / "labels" / "test"
-    before = snapshot(place)
-    staging = Staging(place, overwrite=True)
-    staging.open()
-    place.rename(staging._old)  # the moment before the new one comes
-    with pytest.raises(OutputError, match="exists already"):
-        Staging(place, overwrite=False).open()
-    assert snapshot(place) == before
-    staging.discard()
-
-
-def test_what_was_replaced_is_removed_by_the_next_run_at_the_latest(tmp_path: Path) -> None:
-    info = write_image(tmp_path / "i.zarr")
-    write_result(plan(info))
-    left = info.root / "labels" / ".test.czengine-old" / "0"
-    left.mkdir(parents=True)
-    write_result(plan(info, overwrite=True))
-    assert not left.parent.exists()
-    assert (info.root / "labels" / "test" / "0").exists()
-
-
-def test_publishing_can_be_undone_at_every_step(tmp_path: Path) -> None:
-    place = tmp_path / "place"
-    place.mkdir()
-    (place / "old").touch()
-    staging = Staging(place, overwrite=True)
-    staging.open()
-    (staging.folder / "new").touch()
-    staging.restore()
-    assert [p.name for p in place.iterdir()] == ["old"]
-    staging.publish()
-    assert [p.name for p in place.iterdir()] == ["new"]
-    staging.restore()
-    assert [p.name for p in place.iterdir()] == ["old"]
-    staging.discard()
-    assert [p.name for p in tmp_path.rglob("*")] == ["place", "old"]
-
-
-def test_a_failure_while_publishing_several_results_undoes_all(tmp_path: Path) -> None:
-    """The second place is taken by somebody else in the last moment."""
-    info = write_image(tmp_path / "i.zarr")
-    targets = [*plan(info, out=tmp_path / "a"), *plan(info, out=tmp_path / "b")]
-
-    def write_and_be_late() -> None:
-        with open_sink(targets) as sink:
-            write_planes(sink, result_pixels(targets))
-            (tmp_path / ".b.czengine-old" / "x").mkdir(parents=True)
-            (tmp_path / "b").mkdir()
-
-    with pytest.raises(OutputError, match=r"cannot write .*/b: "):
-        write_and_be_late()
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".b.czengine-old", "b", "i.zarr"]
 
 
 @pytest.mark.parametrize(

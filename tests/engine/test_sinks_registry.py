@@ -14,9 +14,9 @@ import zarr
 
 from czengine.errors import OutputError
 from czengine.sinks.omezarr import check_targets
-from czengine.sinks.registry import is_image
+from czengine.sinks.registry import is_result
 from czengine.spec import Task
-from tests.support.images import pattern, write_group, write_labels, write_ome_zarr, write_plate
+from tests.support.images import pattern, write_labels, write_ome_zarr, write_plate
 from tests.support.results import image_info, ome, plan, snapshot, validate, write_result
 from tests.support.specs import make_spec
 
@@ -178,12 +178,14 @@ def test_a_damaged_list_is_left_alone(tmp_path: Path, content: str, message: str
 
 
 @VERSIONS
-def test_what_is_an_image(tmp_path: Path, version: Version) -> None:
+def test_what_is_a_result(tmp_path: Path, version: Version) -> None:
     path = write_image(tmp_path / "i.zarr", version)
-    assert is_image(path)
-    assert not is_image(path / "0")
-    assert not is_image(tmp_path)
-    assert not is_image(write_group(tmp_path / "g.zarr", {"labels": []}, version=version))
+    by_hand = write_labels(path, np.ones((20, 24), np.uint8), "yx", name="by hand", version=version)
+    targets = [*plan(image_info(path)), *plan(image_info(path), scores=True)]
+    for target in targets:
+        write_result([target])
+    assert [is_result(p) for p in (by_hand, *(t.path for t in targets))] == [True, True, True]
+    assert [is_result(p) for p in (path, path / "0", path / "labels", tmp_path)] == [False] * 4
 
 
 def test_lists_are_plain_json(tmp_path: Path) -> None:

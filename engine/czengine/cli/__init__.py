@@ -23,7 +23,10 @@ def main() -> NoReturn:
         from czengine.cli.app import app
 
         app()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != Cancelled.exit_code:
+            raise
+        # typer turns Ctrl-C into this exit code, without a word
         _fail(Cancelled("stopped; nothing half-written was left behind"), Cancelled.exit_code)
     except CzEngineError as error:
         _fail(error, error.exit_code)

@@ -26,7 +26,10 @@ def demo(
     ] = False,
     debug: o.Debug = False,
 ) -> None:
-    """Segment the nuclei of a small bundled image: writes demo.czann, demo.ome.zarr and demo.png here."""
+    """Segment the nuclei of a small example.
+
+    Writes demo.czann, demo.ome.zarr with its labels, and demo.png.
+    """
     from czengine import example
 
     model, image, picture = folder / _MODEL, folder / _IMAGE, folder / _PICTURE

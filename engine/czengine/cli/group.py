@@ -8,8 +8,6 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from czengine.errors import Cancelled
-
 ENTRY_POINTS = "czengine.commands"
 
 
@@ -35,13 +33,6 @@ class Commands(TyperGroup):
         if plugin is None or super().get_command(ctx, args[0]):
             return super().resolve_command(ctx, args)
         return args[0], typer.main.get_command(plugin.load()), args[1:]
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; typer would end Ctrl-C without a word, `main` has one for it."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            raise Cancelled("stopped; nothing half-written was left behind") from stop
 
 
 def _plugins() -> dict[str, EntryPoint]:

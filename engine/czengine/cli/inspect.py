@@ -10,6 +10,7 @@ import typer
 
 from czengine.cli import options as o
 from czengine.cli.tables import print_description
+from czengine.config import OutputOptions
 
 
 def inspect(
@@ -19,6 +20,10 @@ def inspect(
         Path | None, typer.Argument(help="Image; also say what would happen to it.", metavar="[IMAGE]")
     ] = None,
     as_json: o.Json = False,
+    out: o.Out = None,
+    name: o.Name = None,
+    scores: o.Scores = False,
+    min_confidence: o.MinConfidence = None,
     axes: o.Axes = None,
     image_path: o.Image = None,
     level: o.Level = 0,
@@ -28,7 +33,10 @@ def inspect(
     color_order: o.ColorOrder = "auto",
     debug: o.Debug = False,
 ) -> None:
-    """Show everything known about MODEL, and what predict would do to IMAGE; runs nothing."""
+    """Show what MODEL is, and what predict would do.
+
+    With IMAGE: its tiles, memory and results. Nothing is run and nothing is written.
+    """
     from czengine import api
 
     text = o.InputText(
@@ -40,7 +48,8 @@ def inspect(
         scale_inputs=scale_inputs,
         color_order=color_order,
     )
-    description = api.inspect(model, image, inputs=text.options())
+    output = OutputOptions(scores=scores, min_confidence=min_confidence, out=out, name=name)
+    description = api.inspect(model, image, inputs=text.options(), output=output)
     if as_json:
         print(json.dumps(description, indent=2))
     else:

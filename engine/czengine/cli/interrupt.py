@@ -16,8 +16,8 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
     Yields
     ------
     callable
-        Raises KeyboardInterrupt where the mark was left. To be called where stopping is safe; leaving the
-        context without an error calls it too.
+        Raises KeyboardInterrupt where the mark was left. To be called where stopping is safe. A mark that
+        nobody asked for came too late to stop anything.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
         yield lambda: None
@@ -37,4 +37,3 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, before)
-    check()

@@ -12,79 +12,70 @@ from czengine import config
 from czengine.cli.listeners import ProgressMode
 from czengine.config import InputOptions
 
-_INPUT = "Which part of the image"
-_OUTPUT = "What is written"
-_RUN = "How it runs"
-
 ModelArgument = Annotated[Path, typer.Argument(help="Archive: .czmodel, .czseg or .czann.", metavar="MODEL")]
 Axes = Annotated[
     str | None,
-    typer.Option(help="Axis letters of a plain array, in order, e.g. TCZYX.", rich_help_panel=_INPUT),
+    typer.Option(help="Axis letters of a plain array, in order, e.g. TCZYX."),
 ]
 Image = Annotated[
     str | None,
-    typer.Option(
-        "--image", help="One image of a collection, e.g. A/1/0; default: all.", rich_help_panel=_INPUT
-    ),
+    typer.Option("--image", help="One image of a collection, e.g. A/1/0; default: all."),
 ]
-Level = Annotated[int, typer.Option(help="Pyramid level, 0 = full resolution.", rich_help_panel=_INPUT)]
+Level = Annotated[int, typer.Option(help="Pyramid level, 0 = full resolution.")]
 Channel = Annotated[
     str | None,
-    typer.Option(help="Channels by index or name, e.g. 0 or DAPI or 2,1,0.", rich_help_panel=_INPUT),
+    typer.Option(help="Channels by index or name, e.g. 0 or DAPI or 2,1,0."),
 ]
 Select = Annotated[
     str | None,
-    typer.Option(help="Planes, e.g. t=0:10,z=3; default: all.", rich_help_panel=_INPUT),
+    typer.Option(help="Planes, e.g. t=0:10,z=3; default: all."),
 ]
 ScaleInputs = Annotated[
     bool | None,
     typer.Option(
         "--scale-inputs/--no-scale-inputs",
         help="Divide integer pixels by the maximum of their type; default: as the archive says.",
-        rich_help_panel=_INPUT,
     ),
 ]
 ColorOrder = Annotated[
     config.ColorOrder,
-    typer.Option(help="Colour order the network wants; auto: as the archive says.", rich_help_panel=_INPUT),
+    typer.Option(help="Colour order the network wants; auto: as the archive says."),
 ]
 Scores = Annotated[
     bool,
-    typer.Option("--scores", help="Write the network's float outputs, not labels.", rich_help_panel=_OUTPUT),
+    typer.Option("--scores", help="Write the network's float outputs, not labels."),
 ]
 MinConfidence = Annotated[
     float | None,
-    typer.Option(help="Pixels whose best score is below it get label 0.", rich_help_panel=_OUTPUT),
+    typer.Option(help="Pixels whose best score is below it get label 0."),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Folder of the result; default: in or beside the image.", rich_help_panel=_OUTPUT),
+    typer.Option(help="Folder of the result; default: in or beside the image."),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(help="Name of the label image; default: the model's.", rich_help_panel=_OUTPUT),
+    typer.Option(help="Name of the label image; default: the model's."),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace a result that is there already.", rich_help_panel=_OUTPUT),
+    typer.Option("--overwrite", help="Replace a result that is there already."),
 ]
 Preview = Annotated[
     Path | None,
-    typer.Option(help="Also save a picture of the result, a .png.", rich_help_panel=_OUTPUT),
+    typer.Option(help="Also save a picture of the result, a .png."),
 ]
-Batch = Annotated[int, typer.Option(help="Tiles per network call.", rich_help_panel=_RUN)]
+Batch = Annotated[int, typer.Option(help="Tiles per network call.")]
 Threads = Annotated[
     int | None,
-    typer.Option(help="CPU threads; default: the cores this process may use.", rich_help_panel=_RUN),
+    typer.Option(help="CPU threads; default: the cores this process may use."),
 ]
 Progress = Annotated[
     ProgressMode,
-    typer.Option(help="auto: a bar on a terminal; json: lines on stdout.", rich_help_panel=_RUN),
+    typer.Option(help="auto: a bar on a terminal; json: lines on stdout."),
 ]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No bar, no table, no notes.", rich_help_panel=_RUN)
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_RUN)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No bar, no table, no notes.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 

@@ -37,7 +37,10 @@ def predict(
     quiet: o.Quiet = False,
     debug: o.Debug = False,
 ) -> None:
-    """Segment IMAGE with MODEL and write the labels beside it, with class names and colours."""
+    """Segment IMAGE with MODEL.
+
+    The labels are written beside the image, with class names and colours.
+    """
     text = o.InputText(
         axes=axes,
         image=image_path,

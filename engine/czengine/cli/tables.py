@@ -57,39 +57,50 @@ def print_description(description: dict[str, Any]) -> None:
 
 
 def _model_facts(model: dict[str, Any]) -> dict[str, str]:
-    sources = model["inferred"]
+    """Facts by field of ModelSpec; those that say nothing are left out."""
+    tile, border = model["tile"], model["border"]
     facts = {
         "id": model["id"],
-        "type": model["model_type"],
+        "description": model["description"],
+        "task": f"{model['task']} ({model['model_type']})",
         "format": f"{model['format']} {model['format_version'] or '(version not stored)'}",
-        "network": f"{model['runtime']}, {model['channels']} channels in, {model['outputs']} out, {model['layout']}",
+        "runtime": model["runtime"],
+        "channels": model["channels"],
+        "outputs": model["outputs"],
+        "layout": model["layout"],
+        "output_layout": model["output_layout"],
+        "input_name": model["input_name"],
+        "output_name": model["output_name"],
+        "fixed_batch": model["fixed_batch"],
         "opset": model["opset"],
-        "tile": None if model["tile"] is None else "{} × {} pixels".format(*model["tile"]),
-        "border": "{} and {} pixels per side (y, x)".format(*model["border"]),
-        "pixel types": ", ".join(" or ".join(item) for item in model["pixel_types"]),
-        "colour handling": model["color_handling"],
-        "intensities": "divided by the type's maximum" if model["scale_inputs"] else "raw",
-        "pixel size": model["pixel_size"]
-        and " × ".join(f"{size * 1e6:g}" for size in model["pixel_size"]) + " µm",
+        "tile": f"{tile[0]} × {tile[1]} pixels (height × width)",
+        "border": f"{border[0]} and {border[1]} pixels per side (y, x)",
+        "pixel_types": ", ".join(" or ".join(item) for item in model["pixel_types"]),
+        "color_handling": model["color_handling"],
+        "scale_inputs": "integers divided by their maximum" if model["scale_inputs"] else "raw values",
+        "pixel_size": model["pixel_size"] and " × ".join(f"{s * 1e6:g}" for s in model["pixel_size"]) + " µm",
+        "postprocessing": model["postprocessing"],
         "licence": model["licence"],
+        "digest": model["digest"],
     }
-    keys = {"intensities": "scale_inputs", "pixel types": "pixel_types", "colour handling": "color_handling"}
+    origins = model["inferred"]
     return {
-        name: f"{value}" + (f"  ({sources[key]})" if (key := keys.get(name, name)) in sources else "")
+        name.replace("_", " "): f"{value}" + (f"  (from: {origins[name]})" if name in origins else "")
         for name, value in facts.items()
         if value
     }
 
 
 def _image_facts(image: dict[str, Any]) -> dict[str, str]:
+    exists = set(image["exists"])
     return {
         "axes": f"{image['axes']} {' × '.join(map(str, image['shape']))}, {image['dtype']}",
         "format": f"OME-Zarr {image['ngff']}" if image["ngff"] else "plain zarr",
-        "work": f"{_count(image['planes'], 'plane')}, {_count(image['tiles_per_plane'], 'tile')} each",
+        "work": f"{_count(image['planes'], 'plane')} of {_count(image['tiles_per_plane'], 'tile')}",
         "recompute factor": f"{image['recompute_factor']:.2f}",
         "input": f"channels {image['channels']}, divided by {image['divisor']:g}",
         "memory": f"{image['memory_bytes'] / 2**20:.0f} MiB and what the network itself needs",
-        "result": "\n".join(image["results"]),
+        "result": "\n".join(f"{p}  (exists already)" if p in exists else p for p in image["results"]),
     }
 
 

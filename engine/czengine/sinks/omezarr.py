@@ -80,8 +80,10 @@ class OmeZarrSink:
     """Writes rows of blocks; see `Sink`.
 
     `write` returns while its rows are being written: the network works meanwhile. At most one write is under way,
-    on a copy of the rows; the next one, or `finish`, waits for it and raises its error. zarr is only called in one other thread: a write that was begun then ends before anything else happens,
-    also when the calling thread is interrupted, and no file comes back after the folder was removed.
+    on a copy of the rows; the next one, or `finish`, waits for it and raises its error.
+
+    Pixels are written in one other thread: a write that was begun then ends before anything else happens, also
+    when the calling thread is interrupted, and no file comes back after the folder was removed.
     """
 
     def __init__(
