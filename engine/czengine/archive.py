@@ -120,7 +120,9 @@ def read_member(data: bytes, name: str, *, what: str, limits: Limits | None = No
 
 def _check_file(path: Path, limits: Limits) -> None:
     if path.is_dir():
-        raise ArchiveError(f"{path} is a folder; give the .czmodel, .czseg or .czann file itself")
+        raise ArchiveError(
+            f"{path} is a folder; the model comes first and is a .czmodel, .czseg or .czann file, then the image"
+        )
     if not path.exists():
         raise ArchiveError(f"{path} does not exist; check the path of the archive")
     if not path.is_file():

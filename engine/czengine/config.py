@@ -88,7 +88,7 @@ class OutputOptions:
             raise OptionError("min_confidence chooses labels and scores writes none; leave one of them out")
         if self.name is not None and not _is_folder_name(self.name):
             raise OptionError(
-                f"name {self.name!r} cannot be a folder name; use letters, digits, '-', '_' and '.'"
+                f"name {self.name!r} cannot be a folder name; leave out slashes, colons and the like"
             )
 
 

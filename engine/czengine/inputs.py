@@ -129,11 +129,9 @@ def _color_order(spec: ModelSpec, options: InputOptions, *, is_color: bool) -> t
     count = spec.channels
     if options.color_order != "auto":
         return _reversed_rgb(0, count) if options.color_order == "bgr" else tuple(range(count))
-    if not spec.pixel_types:  # czann says nothing; its contract is BGR(A) for colour
-        return _reversed_rgb(0, count) if is_color and count in _COLOR else tuple(range(count))
     items = [_item_channels(item[0]) for item in spec.pixel_types]
-    if sum(items) != count:
-        return tuple(range(count))  # the network is right about its channels, its metadata are not
+    if sum(items) != count:  # czann says nothing, and metadata can be wrong; ZEISS feeds colour as BGR(A)
+        return _reversed_rgb(0, count) if is_color and count in _COLOR else tuple(range(count))
     order: list[int] = []
     for item in items:
         first = len(order)

@@ -138,7 +138,9 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == "is a folder; give the .czmodel, .czseg or .czann file itself"
+    assert refusal(tmp_path) == (
+        "is a folder; MODEL is a .czmodel, .czseg or .czann file and comes before IMAGE"
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +19,13 @@ from czengine.geometry import Axes
 from czengine.inputs import InputMap, plan_input
 from czengine.kernels.base import OPAQUE
 from czengine.sources.base import ImageInfo, Level
-from czengine.spec import ModelSpec, Runtime, Task
+from czengine.spec import ModelSpec
+from tests.support.specs import make_spec
 
 
 def spec(channels: int, **changes: Any) -> ModelSpec:
     """A legacy model without pixel types that takes raw counts, with parts replaced."""
-    parts: dict[str, Any] = {
-        "id": "i",
-        "name": "n",
-        "description": "",
-        "task": Task.SEGMENTATION,
-        "model_type": "DeepNeuralNetwork",
-        "format": "legacy",
-        "format_version": "3.1.0",
-        "runtime": Runtime.ONNX,
-        "tile": (8, 8),
-        "border": (1, 1),
-        "classes": (),
-        "channels": channels,
-        "outputs": 2,
-        "pixel_types": (),
-        "color_handling": None,
-        "scale_inputs": False,
-        "pixel_size": None,
-        "postprocessing": None,
-        "layout": "NHWC",
-        "output_layout": "NHWC",
-        "input_name": None,
-        "output_name": None,
-        "fixed_batch": None,
-        "opset": None,
-        "licence": None,
-        "inferred": {},
-        "warnings": (),
-        "digest": "",
-    }
-    return ModelSpec(**{**parts, **changes})
+    return replace(make_spec(channels=channels), **changes)
 
 
 def legacy(*items: str, channels: int, **changes: Any) -> ModelSpec:
@@ -336,3 +308,8 @@ def test_what_reaches_the_network_is_the_concatenation_of_the_items(items: list[
     prepared = found.prepare(read)
     assert prepared is read
     np.testing.assert_array_equal(prepared[list(found.channels)], np.concatenate(parts))
+
+
+def test_colour_goes_in_as_bgr_where_the_pixel_types_make_no_sense() -> None:
+    assert network_channels(plan(legacy("Gray16", channels=3), image(3, color=True))) == [2, 1, 0]
+    assert network_channels(plan(legacy("Gray16", channels=3), image(3))) == [0, 1, 2]

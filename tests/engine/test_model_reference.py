@@ -108,7 +108,7 @@ def check_legacy(spec: ModelSpec, entry: dict[str, Any]) -> None:
 
 def test_archive_trained_by_zen() -> None:
     model = read_model(shared_path("data/pgc/PGC_20X_nucleus_detector.czseg"))
-    spec = dataclasses.replace(model.spec, inferred={}, digest="")
+    spec = dataclasses.replace(model.spec, origins=(), digest="")
     assert [(c.name, c.label, c.color) for c in spec.classes] == [
         ("background", 1, (255, 0, 0)),
         ("nuc", 2, (0, 255, 0)),
@@ -139,7 +139,7 @@ def test_archive_trained_by_zen() -> None:
         fixed_batch=None,
         opset=12,
         licence=None,
-        inferred={},
+        origins=(),
         warnings=(),
         digest="",
     )

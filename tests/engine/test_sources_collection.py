@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -363,3 +364,13 @@ def test_a_dot_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(path)
     assert only(Path(".")).info.name == "i.zarr"
     assert only(Path("0")).info.name == "i.zarr"
+
+
+def test_one_field_can_be_picked_where_another_well_is_missing(tmp_path: Path) -> None:
+    field = pattern((1, 40, 50))
+    plate = write_plate(tmp_path / "p.ome.zarr", {("A", "1"): [field], ("B", "2"): [field]}, axes="cyx")
+    shutil.rmtree(plate / "B" / "2")
+    (source,) = open_images(plate, InputOptions(image="A/1/0"))
+    assert source.info.path == "A/1/0"
+    with pytest.raises(ImageError, match="list 'B/2', but the store does not hold it"):
+        open_images(plate, InputOptions())

@@ -190,12 +190,10 @@ def test_an_image_has_two_dimensions(dimensions: int) -> None:
         plain_axes(None, dimensions, [None], "a.zarr")
 
 
-@pytest.mark.parametrize("dimensions", [3, 5])
-def test_axes_nobody_names_are_an_error(dimensions: int) -> None:
-    with pytest.raises(
-        ImageError,
-        match=f"a.zarr is a {dimensions}-D array whose axes are unknown; name them, e.g. --axes CYX",
-    ):
+@pytest.mark.parametrize(("dimensions", "example"), [(3, "CYX, ZYX or YXS"), (4, "TCYX"), (5, "TCZYX")])
+def test_axes_nobody_names_are_an_error(dimensions: int, example: str) -> None:
+    message = f"a.zarr is a {dimensions}-D array whose axes are unknown; name them, e.g. --axes {example}"
+    with pytest.raises(ImageError, match=message):
         plain_axes(None, dimensions, [None, None], "a.zarr")
 
 

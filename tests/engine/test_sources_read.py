@@ -154,3 +154,10 @@ def test_a_read_that_fails_everywhere_and_nowhere_still_says_which_image(tmp_pat
     assert str(source._damage([], OSError(5, "Input/output error"))) == (
         "i.zarr cannot be read: [Errno 5] Input/output error"
     )
+
+
+def test_a_folder_above_the_store_says_what_it_holds(tmp_path: Path) -> None:
+    write_ome_zarr(tmp_path / "b.ome.zarr", pattern((4, 5)), "yx")
+    write_array(tmp_path / "a.zarr", pattern((4, 5)))
+    with pytest.raises(ImageError, match=r"is a folder that holds a.zarr, b.ome.zarr; name one of them"):
+        open_images(tmp_path, InputOptions())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -27,6 +28,36 @@ def run_on_small_disk(folder: Path, code: str, *, size: str = "4m") -> str:
     if done.returncode:
         pytest.fail(f"the process on the small disk failed:\n{done.stdout}\n{done.stderr}")
     return done.stdout
+
+
+_COMMAND = """
+import json, os, shutil, subprocess, sys
+from pathlib import Path
+from tests.support.results import snapshot
+folder, content, room, *arguments = {facts!r}
+folder = Path(folder)
+shutil.copytree(content, folder / Path(content).name)
+if room is None:
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+else:
+    (folder / "filler").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_bsize - room))
+before = snapshot(folder)
+done = subprocess.run([sys.executable, "-m", "czengine", *arguments], capture_output=True, text=True)
+print(json.dumps([done.returncode, done.stderr, snapshot(folder) == before]))
+"""
+
+
+def command_on_full_disk(
+    folder: Path, content: Path, *arguments: str | Path, room: int | None
+) -> tuple[int, str, bool]:
+    """Run `czengine` with these arguments, where `folder` is a disk of its own that holds a copy of `content`.
+
+    `room` is the number of bytes left on it; None makes it read-only. Gives the exit code, what was printed on
+    stderr, and whether the disk's content is as it was before.
+    """
+    facts = [str(folder), str(content), room, *map(str, arguments)]
+    code, err, is_unchanged = json.loads(run_on_small_disk(folder, _COMMAND.format(facts=facts), size="4m"))
+    return code, err, is_unchanged
 
 
 def _need_mounts(folder: Path) -> None:

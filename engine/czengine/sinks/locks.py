@@ -1,29 +1,32 @@
 """Locks on folders, between the runs on one machine. They end with their process, however it ends.
 
-None where the system cannot do that (Windows, some network file systems): two runs with one result then have
-to be avoided by the user.
+Where the system has none (Windows, some network file systems), two runs with one result have to be avoided by
+the user.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def lock(folder: Path, *, wait: bool) -> int | None:
-    """Keep other runs from locking `folder` until `unlock`.
+@contextmanager
+def locked(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Keep other runs from locking `folder`; nothing is written into it.
 
     Parameters
     ----------
     folder : Path
-        An existing folder; nothing is written into it.
+        An existing folder.
     wait : bool
         Whether to wait for another run that has it.
 
-    Returns
-    -------
-    int or None
-        Handle for `unlock`; None where the system has no locks.
+    Yields
+    ------
+    bool
+        False where the folder was removed before it was locked, so that the lock is worth nothing.
 
     Raises
     ------
@@ -35,26 +38,22 @@ def lock(folder: Path, *, wait: bool) -> int | None:
     try:
         import fcntl
     except ImportError:  # Windows
-        return None
+        yield True
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BaseException as error:
-        os.close(handle)
-        if not isinstance(error, OSError) or isinstance(error, BlockingIOError):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
             raise
-        return None  # some network file systems
-    return handle
-
-
-def unlock(handle: int | None) -> None:
-    """Give back what `lock` gave."""
-    if handle is not None:
+        except OSError:  # some network file systems
+            pass
+        yield _is_at(handle, folder)
+    finally:
         os.close(handle)
 
 
-def is_lock_of(handle: int, folder: Path) -> bool:
-    """Whether `handle` locks what lies at `folder` now, and not a folder removed meanwhile."""
+def _is_at(handle: int, folder: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), os.stat(folder))
     except FileNotFoundError:

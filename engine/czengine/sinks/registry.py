@@ -18,7 +18,7 @@ from typing import Any
 
 from czengine.errors import OutputError
 from czengine.sinks.base import Target
-from czengine.sinks.locks import lock, unlock
+from czengine.sinks.locks import locked
 from czengine.sinks.metadata import ngff_version
 
 Document = dict[str, Any]
@@ -58,7 +58,7 @@ def registering(targets: Sequence[Target]) -> Iterator[Registration]:
     with ExitStack() as stack:
         for folder in next((groups_above(t) for t in targets if t.registry is not None), ()):
             if folder.exists():  # always the inner one first, so that no two runs wait for each other
-                stack.callback(unlock, lock(folder, wait=True))
+                stack.enter_context(locked(folder, wait=True))
         registration = Registration(targets)
         stack.callback(registration.discard)
         yield registration
@@ -121,10 +121,10 @@ class Registration:
             path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove what `write` wrote."""
+        """Remove what `write` wrote, here or in a run that was killed."""
         for path in self._documents:
-            _new(path).unlink(missing_ok=True)
-            _kept(path).unlink(missing_ok=True)
+            for left in path.parent.glob(f".{path.name}.czengine-*"):
+                left.unlink(missing_ok=True)
 
     def _list(self, target: Target) -> None:
         labels = _absolute(target.path).parent

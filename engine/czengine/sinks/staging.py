@@ -14,11 +14,11 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from czengine.errors import OutputError
-from czengine.sinks.locks import is_lock_of, lock, unlock
+from czengine.sinks.locks import locked
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -66,8 +66,7 @@ class Staging:
         self._work = path.with_name(f".{path.name}.czengine-partial")
         self._old = self._work / "old"
         self._made: list[Path] = []
-        self._is_mine = False
-        self._lock: int | None = None
+        self._lock = ExitStack()
         self.folder = self._work / "new"
 
     def check(self) -> None:
@@ -97,8 +96,7 @@ class Staging:
         """
         with writing(self._path):
             self._refuse_mount()
-            self._lock = self._lock_work()
-            self._is_mine = True
+            self._lock_work()
             self._recover()
             self._refuse_taken()
             self.folder.mkdir()
@@ -124,33 +122,34 @@ class Staging:
 
     def discard(self) -> None:
         """Remove the folder and the parents made for it; nothing happens to a published result."""
-        if self._is_mine:
-            with suppress(OSError):  # the next run recovers it
-                self._bring_back()
-                _remove(self._work)
-            unlock(self._lock)
-            self._is_mine = False
+        self._lock.close()
         for parent in reversed(self._made):
             with suppress(OSError):  # not empty: a result, or somebody else's
                 parent.rmdir()
         self._made = []
 
-    def _lock_work(self) -> int | None:
+    def _lock_work(self) -> None:
         for _ in range(_ATTEMPTS):
             self._make_parents()
             try:
                 self._work.mkdir(exist_ok=True)
-                handle = lock(self._work, wait=False)
+                is_there = self._lock.enter_context(locked(self._work, wait=False))
             except FileNotFoundError:
                 continue
             except BlockingIOError:
                 break
-            if handle is None or is_lock_of(handle, self._work):
-                return handle
-            unlock(handle)
+            if is_there:
+                self._lock.callback(self._clear)
+                return
+            self._lock.close()
         raise OutputError(
             f"another run is writing {self._path}; wait for it, or choose another --name or --out"
         )
+
+    def _clear(self) -> None:
+        with suppress(OSError):  # the next run tries again
+            self._bring_back()
+            _remove(self._work)
 
     def _make_parents(self) -> None:
         missing = [p for p in self._path.parents if not p.exists()]

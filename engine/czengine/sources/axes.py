@@ -15,6 +15,7 @@ from czengine.errors import ImageError, OptionError
 from czengine.geometry import SPATIAL_AXES, Axes
 
 _LETTERS = "tczyxs" + "bhimprv"  # the second half counts planes: blocks, phases, positions, views, ...
+_EXAMPLES = {3: "CYX, ZYX or YXS", 4: "TCYX or CZYX"}  # by number of dimensions
 _ALIASES = {"time": "t", "channel": "c"}
 _RGB_COLORS = ("FF0000", "00FF00", "0000FF")
 _RGB_NAMES = (("r", "g", "b"), ("red", "green", "blue"))
@@ -94,7 +95,10 @@ def plain_axes(
         return Axes(("y", "x"))
     if dimensions < 2:
         raise ImageError(f"{name} is a {dimensions}-D array; an image has at least the axes Y and X")
-    raise ImageError(f"{name} is a {dimensions}-D array whose axes are unknown; name them, e.g. --axes CYX")
+    example = _EXAMPLES.get(dimensions, "TCZYX")
+    raise ImageError(
+        f"{name} is a {dimensions}-D array whose axes are unknown; name them, e.g. --axes {example}"
+    )
 
 
 def is_color(

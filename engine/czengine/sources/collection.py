@@ -69,7 +69,7 @@ def _from_group(path: Path, group: zarr.Group, options: InputOptions) -> tuple[Z
     ome = ome_attributes(group.attrs.asdict())
     _refuse_labels(path, ome)
     if "plate" in ome:
-        paths = _plate_images(path, group, ome["plate"])
+        paths = _plate_images(path, group, ome["plate"], options.image)
     elif "multiscales" in ome:
         _refuse_image_option(path, options)
         return (multiscale_source(path, "", group, options),)
@@ -112,9 +112,12 @@ def _is_pyramid(arrays: Mapping[str, Array]) -> bool:
     )
 
 
-def _plate_images(path: Path, group: zarr.Group, plate: object) -> tuple[str, ...]:
+def _plate_images(path: Path, group: zarr.Group, plate: object, wanted: str | None) -> tuple[str, ...]:
+    """All fields of a plate; where one is wanted, those of its well only, so that others may be damaged."""
+    wells = listed_paths(plate, "wells", path.name)
+    around = [well for well in wells if wanted is not None and wanted.strip("/").startswith(f"{well}/")]
     images: list[str] = []
-    for well in listed_paths(plate, "wells", path.name):
+    for well in around or wells:
         where = f"{path.name}/{well}"
         ome = ome_attributes(child_group(group, well, path.name).attrs.asdict())
         images += [f"{well}/{field}" for field in listed_paths(ome.get("well"), "images", where)]

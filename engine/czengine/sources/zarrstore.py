@@ -31,6 +31,7 @@ _URL = re.compile(
 )  # "//" has become "/" in a Path; one letter is a Windows drive
 _BLOSC_HEADER = 16  # bytes
 _REMEDY = "copy or convert the image again"
+_SHOWN = 5  # stores listed in an error message
 _CONVERTERS = "convert it to OME-Zarr first, e.g. with bioformats2raw or ngff-zarr"
 
 
@@ -222,6 +223,9 @@ def _check_path(path: Path) -> None:
         raise ImageError(f"{path} is a zipped store, which is not supported yet; unpack it")
     if path.is_file():
         raise ImageError(f"{path} is a file, not a zarr store; {_CONVERTERS}")
+    inside = sorted(child.name for child in path.iterdir() if is_node(child)) if not is_node(path) else []
+    if inside:
+        raise ImageError(f"{path} is a folder that holds {', '.join(inside[:_SHOWN])}; name one of them")
     if not is_node(path):
         raise ImageError(f"{path} is a folder without zarr metadata, not a zarr store; {_CONVERTERS}")
 
