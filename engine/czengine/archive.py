@@ -121,7 +121,7 @@ def read_member(data: bytes, name: str, *, what: str, limits: Limits | None = No
 def _check_file(path: Path, limits: Limits) -> None:
     if path.is_dir():
         raise ArchiveError(
-            f"{path} is a folder; the model comes first and is a .czmodel, .czseg or .czann file, then the image"
+            f"{path} is a folder; MODEL is a .czmodel, .czseg or .czann file and comes before IMAGE"
         )
     if not path.exists():
         raise ArchiveError(f"{path} does not exist; check the path of the archive")
