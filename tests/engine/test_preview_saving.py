@@ -21,6 +21,7 @@ from czengine.preview.saving import read_small, save
 from czengine.sinks.base import Target
 from czengine.sources.array import open_array
 from czengine.sources.collection import open_images
+from tests.support.fulldisk import run_on_small_disk
 from tests.support.images import write_array, write_ome_zarr
 from tests.support.pictures import CLASSES, loaded, longest_run, panel_of, pixels_of, ramp
 
@@ -173,10 +174,21 @@ def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
         check_preview_path(tmp_path / "p.png")
 
 
-def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saving.os, "access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(OutputError, match="cannot be written; choose another"):
-        check_preview_path(tmp_path / "p.png")
+READ_ONLY = """
+import subprocess
+from pathlib import Path
+from czengine.preview import check_preview_path
+subprocess.run(["mount", "-o", "remount,ro", {folder!r}], check=True)
+try:
+    check_preview_path(Path({folder!r}) / "p.png")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
+    said = run_on_small_disk(tmp_path, READ_ONLY.format(folder=str(tmp_path)))
+    assert said == f"OutputError the preview's folder {tmp_path} cannot be written; choose another\n"
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:

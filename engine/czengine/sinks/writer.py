@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,11 @@ from czengine.sinks.layout import LevelLayout, plan_layout
 from czengine.sinks.metadata import group_attributes
 from czengine.sinks.pyramid import LevelRows, nearest
 from czengine.sources.base import PlaneIndex
+
+if TYPE_CHECKING:
+    import zarr
+
+    Array = zarr.Array[Any]
 
 _COMPRESSION = 3  # zstd level
 
@@ -68,7 +73,7 @@ class ImageWriter:
 class _Level:
     """One array, and which pixels of full resolution it takes."""
 
-    def __init__(self, array: Any, axes: Axes, full: LevelLayout, level: LevelLayout) -> None:
+    def __init__(self, array: Array, axes: Axes, full: LevelLayout, level: LevelLayout) -> None:
         self._array = array
         self._axes = axes
         self._block = dict(zip(axes, level.blocks, strict=True))
@@ -113,7 +118,7 @@ def _sources(full: LevelLayout, level: LevelLayout, axis: int) -> NDArray[np.int
     return nearest(size, of, step=step, offset=offset)
 
 
-def _create_array(group: Any, target: Target, axes: Axes, level: LevelLayout) -> Any:
+def _create_array(group: zarr.Group, target: Target, axes: Axes, level: LevelLayout) -> Array:
     return group.create_array(
         level.path,
         shape=level.shape,
