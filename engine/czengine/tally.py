@@ -28,7 +28,7 @@ class LabelTally:
 
     def counts(self, classes: tuple[ModelClass, ...], pixel_area: float | None) -> tuple[ClassCount, ...]:
         """One entry per class: by label value of the one channel, or by channel where each class has its own."""
-        own_channel = len(self._counts) == len(classes) and len(classes) > 1
+        own_channel = len(self._counts) > 1
         total = int(self._counts[0].sum())
         nothing = ModelClass(name="nothing", label=0, color=(0, 0, 0))
         rows = [

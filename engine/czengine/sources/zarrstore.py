@@ -223,11 +223,12 @@ def _check_path(path: Path) -> None:
         raise ImageError(f"{path} is a zipped store, which is not supported yet; unpack it")
     if path.is_file():
         raise ImageError(f"{path} is a file, not a zarr store; {_CONVERTERS}")
-    inside = sorted(child.name for child in path.iterdir() if is_node(child)) if not is_node(path) else []
+    if is_node(path):
+        return
+    inside = sorted(child.name for child in path.iterdir() if is_node(child))
     if inside:
         raise ImageError(f"{path} is a folder that holds {', '.join(inside[:_SHOWN])}; name one of them")
-    if not is_node(path):
-        raise ImageError(f"{path} is a folder without zarr metadata, not a zarr store; {_CONVERTERS}")
+    raise ImageError(f"{path} is a folder without zarr metadata, not a zarr store; {_CONVERTERS}")
 
 
 def _unreadable(where: str, error: Exception) -> ImageError:
