@@ -1,0 +1,78 @@
+"""What can be chosen about a conversion. Values only; what they do is in `convert`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from czengine.errors import OptionError
+from czengine.spec import Layout, Runtime
+
+TargetFormat = Literal["czmodel", "czann"]
+OPSETS = range(9, 24)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """How a network becomes part of an archive.
+
+    Attributes
+    ----------
+    format : {"czmodel", "czann"} or None
+        None goes by the target's name: `.czann`, or `.czmodel` and `.czseg`.
+    runtime : Runtime
+        What is put inside: ONNX, or a TensorFlow SavedModel (TensorFlow sources only).
+    opset : int or None
+        ONNX opset. None takes 17, and for `.czmodel`, whose readers promise 12 only, 12 where it converts.
+    spatial_dims : (height, width) or None
+        Tile in pixels, border included. None keeps what the network insists on.
+    channels : int or None
+        Channels the network takes, where it does not say.
+    layout : {"NHWC", "NCHW"} or None
+        Axis order of an ONNX source; None tells it from the shapes.
+    preprocessing, postprocessing : sequence of Step or Keras layer
+        Put before and after the network, in this order.
+    tolerance : float
+        Largest difference between source and archive, relative to the range of the source's output.
+    trust : bool
+        Load files that can run code: Keras files with Lambda layers or unknown classes.
+    overwrite : bool
+        Replace a target that is there already.
+    """
+
+    format: TargetFormat | None = None
+    runtime: Runtime = Runtime.ONNX
+    opset: int | None = None
+    spatial_dims: Sequence[int] | None = None
+    channels: int | None = None
+    layout: Layout | None = None
+    preprocessing: Sequence[Any] = ()
+    postprocessing: Sequence[Any] = ()
+    tolerance: float = 1e-4
+    trust: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in get_args(TargetFormat):
+            raise OptionError(f"format is {self.format!r}; choose one of {', '.join(get_args(TargetFormat))}")
+        if self.opset is not None and self.opset not in OPSETS:
+            raise OptionError(f"opset is {self.opset}; choose {OPSETS[0]} to {OPSETS[-1]}")
+        if self.channels is not None and self.channels < 1:
+            raise OptionError(f"channels is {self.channels}; a network takes at least 1")
+        if not self.tolerance > 0:
+            raise OptionError(f"tolerance is {self.tolerance}; it must be above 0, e.g. 1e-4")
+        if self.spatial_dims is not None:
+            object.__setattr__(self, "spatial_dims", _tile(self.spatial_dims))
+
+    @property
+    def tile(self) -> tuple[int, int] | None:
+        """`spatial_dims` as (height, width)."""
+        return None if self.spatial_dims is None else (self.spatial_dims[0], self.spatial_dims[1])
+
+
+def _tile(dims: Sequence[int]) -> tuple[int, int]:
+    sizes = tuple(dims)
+    if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise OptionError(f"spatial_dims is {list(dims)}; give height and width in pixels, e.g. 512 512")
+    return sizes[0], sizes[1]
