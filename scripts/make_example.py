@@ -3,8 +3,8 @@
     python scripts/make_example.py [FOLDER]
 
 writes `nuclei.ome.zarr` and `nuclei.czann` into FOLDER (default: `engine/czengine/example`), the same bytes
-each time. Nothing is trained and nothing is downloaded: the picture is drawn here, and the weights of the
-network are set by hand. Only this script knows where the nuclei really are (`draw_nuclei`): the tests ask it.
+each time. Nothing is trained and nothing is downloaded: the picture is drawn (by `czengine.example.drawing`), and the
+weights of the network are set by hand. Where the nuclei really are, `draw_nuclei` knows: the tests ask it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from czengine.example import drawing
+from czengine.example.drawing import gaussian
+
 EXAMPLE = Path(__file__).resolve().parents[1] / "engine" / "czengine" / "example"
 
 HEIGHT, WIDTH = 480, 640
-PIXEL_SIZE = 0.325  # micrometres, a 20x objective
 NUCLEI = 64
-GRAY_STEP = 64  # the camera's gray levels: coarse, so that the committed file stays small
-LEVELS = 3
 
 TILE = 256
 BORDER = 40  # at least the receptive-field radius: 3 (smooth) + 32 (surround) + 2 (head)
@@ -39,7 +39,7 @@ MODEL_NAME = "Nuclei (difference of Gaussians)"
 
 
 def draw_nuclei() -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Draw a fluorescence picture of nuclei, some of them touching.
+    """The picture of the example, and where its nuclei are.
 
     Returns
     -------
@@ -48,118 +48,8 @@ def draw_nuclei() -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     truth : ndarray of bool
         (y, x), True inside a nucleus.
     """
-    random = np.random.RandomState(7)  # this generator's stream is frozen: the same in every NumPy
-    light = np.zeros((HEIGHT, WIDTH))
-    truth = np.zeros((HEIGHT, WIDTH), dtype=bool)
-    texture = _texture(random)
-    for y, x in _centers(random):
-        distance = _ellipse(random, y, x)
-        brightness = random.uniform(4500, 9500)
-        dome = brightness * (0.4 + 0.6 * np.sqrt(np.clip(1 - distance, 0, 1))) * (1 + 0.16 * texture)
-        light = np.where(distance < 1, np.maximum(light, dome), light)
-        truth |= distance < 1
-    photons = _blur(light, 1.3) + _background()
-    noise = random.standard_normal(photons.shape) * (0.5 * GRAY_STEP + 0.008 * photons)
-    return _quantised(photons + noise), truth
-
-
-def _quantised(light: NDArray[np.float64]) -> NDArray[np.uint16]:
-    """The camera's counts: the nearest multiples of `GRAY_STEP`."""
-    levels = np.rint(light / GRAY_STEP).clip(0, 65535 // GRAY_STEP)
-    return (levels * GRAY_STEP).astype(np.uint16)
-
-
-def _centers(random: np.random.RandomState) -> list[tuple[float, float]]:
-    """Places of the nuclei, none closer than touching; about one in four is put beside another."""
-    centers: list[tuple[float, float]] = []
-    while len(centers) < NUCLEI:
-        if centers and random.uniform() < 0.25:
-            angle, reach = random.uniform(0, 2 * np.pi), random.uniform(29, 34)
-            y, x = centers[-1][0] + reach * np.sin(angle), centers[-1][1] + reach * np.cos(angle)
-        else:
-            y, x = random.uniform(0, HEIGHT), random.uniform(0, WIDTH)
-        inside = -4 < y < HEIGHT + 4 and -4 < x < WIDTH + 4
-        if inside and all(np.hypot(y - b, x - a) > 29 for b, a in centers):
-            centers.append((y, x))
-    return centers
-
-
-def _ellipse(random: np.random.RandomState, y: float, x: float) -> NDArray[np.float64]:
-    """Squared distance from (y, x) in a randomly turned, slightly bent ellipse: below 1 inside."""
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
-    angle, long, ratio = random.uniform(0, np.pi), random.uniform(13, 19), random.uniform(0.68, 0.95)
-    across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
-    along = (rows - y) * np.sin(angle) + (columns - x) * np.cos(angle)
-    bend = random.uniform(-0.008, 0.008) * along**2
-    return np.asarray((along / long) ** 2 + ((across + bend) / (long * ratio)) ** 2)
-
-
-def _texture(random: np.random.RandomState) -> NDArray[np.float64]:
-    """Chromatin: smooth noise of standard deviation 1."""
-    grain = _blur(random.standard_normal((HEIGHT, WIDTH)), 2.2)
-    return np.asarray(grain / grain.std())
-
-
-def _background() -> NDArray[np.float64]:
-    """Light between the nuclei: brighter towards the lower left."""
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
-    return np.asarray(200 + 250 * (rows / HEIGHT) * (1 - columns / WIDTH))
-
-
-def _gaussian(sigma: float, radius: int) -> NDArray[np.float64]:
-    bell = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return np.asarray(bell / bell.sum())
-
-
-def _blur(picture: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Gaussian blur with mirrored edges."""
-    radius = int(np.ceil(3 * sigma))
-    padded = np.pad(picture, radius, mode="reflect")
-    bell = _gaussian(sigma, radius)
-    rows = sum(w * padded[i : i + HEIGHT] for i, w in enumerate(bell))
-    return np.asarray(sum(w * rows[:, i : i + WIDTH] for i, w in enumerate(bell)))
-
-
-def write_image(path: Path) -> None:
-    """Write the picture as an OME-Zarr 0.5 image, axes CYX, with its pyramid."""
-    import zarr
-    from zarr.codecs import ZstdCodec
-
-    level = draw_nuclei()[0][np.newaxis]
-    attributes: dict[str, Any] = {"ome": _ome_metadata(int(level.max()))}
-    group = zarr.open_group(path, mode="w", zarr_format=3, attributes=attributes)
-    for name in range(LEVELS):
-        array = group.create_array(
-            str(name),
-            shape=level.shape,
-            dtype=level.dtype,
-            chunks=(1, 256, 256),
-            compressors=ZstdCodec(level=19),
-            dimension_names=("c", "y", "x"),
-        )
-        array[:] = level
-        level = _halved(level)
-
-
-def _halved(level: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Mean of each 2 × 2 pixels, as coarse as the camera's gray levels."""
-    channels, height, width = level.shape
-    quads = level.reshape(channels, height // 2, 2, width // 2, 2)
-    return _quantised(quads.mean(axis=(2, 4)))
-
-
-def _ome_metadata(brightest: int) -> dict[str, Any]:
-    axes = [{"name": "c", "type": "channel"}]
-    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in ("y", "x")]
-    window = {"min": 0, "max": 65535, "start": 0, "end": brightest}
-    channel = {"label": "DAPI", "color": "FFFFFF", "active": True, "window": window}
-    scales = [[1.0, PIXEL_SIZE * 2**k, PIXEL_SIZE * 2**k] for k in range(LEVELS)]
-    datasets = [
-        {"path": str(k), "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-        for k, scale in enumerate(scales)
-    ]
-    multiscale = {"name": "nuclei", "axes": axes, "datasets": datasets}
-    return {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": [channel]}}
+    image, numbers = drawing.draw_nuclei(HEIGHT, WIDTH, nuclei=NUCLEI, seed=7)
+    return image, numbers > 0
 
 
 # The model --------------------------------------------------------------------------------------------------
@@ -199,8 +89,8 @@ def network() -> bytes:
 
 
 def _weights() -> dict[str, NDArray[np.float64]]:
-    smooth = _gaussian(1.2, 3)
-    near, far = np.pad(_gaussian(4.0, 12), 20), _gaussian(16.0, 32)
+    smooth = gaussian(1.2, 3)
+    near, far = np.pad(gaussian(4.0, 12), 20), gaussian(16.0, 32)
     gain, threshold = 400.0, 0.008  # 0.008 of the uint16 range: 524 counts
     return {
         "smooth": np.outer(smooth, smooth).reshape(1, 1, 7, 7),
@@ -241,7 +131,7 @@ def metadata() -> dict[str, Any]:
         "MinOverlap": [2 * BORDER, 2 * BORDER],
         "Classes": list(CLASSES),
         "ModelName": MODEL_NAME,
-        "Scaling": [PIXEL_SIZE * 1e-6, PIXEL_SIZE * 1e-6],
+        "Scaling": [drawing.PIXEL_SIZE * 1e-6] * 2,
     }
 
 
@@ -259,7 +149,7 @@ def main(folder: Path) -> None:
     """Write both files of the example into `folder`, replacing what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "nuclei.ome.zarr", ignore_errors=True)
-    write_image(folder / "nuclei.ome.zarr")
+    drawing.write_image(folder / "nuclei.ome.zarr", draw_nuclei()[0])
     write_model(folder / "nuclei.czann")
 
 

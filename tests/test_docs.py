@@ -1,7 +1,8 @@
 """What the documents show is run, and what the commands offer is documented.
 
 A fenced block is `console` (commands and their output), `python`, or `sh` (set-up that `.ci/run` and `scripts/` do);
-a block without a language is a drawing. In expected output "..." stands for anything.
+a block without a language is a drawing. In expected output "..." stands for anything. A page whose blocks need packages
+that not everybody has says so in a comment, `<!-- needs: tensorflow -->`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from czengine.cli.app import app
+from tests.support.frameworks import need
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+NEEDS = re.compile(r"<!-- needs: ([\w ]+) -->")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DEMO = "$ czengine predict demo.czann demo.ome.zarr --preview demo.png"  # printed by the demo
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -78,6 +82,8 @@ def test_every_block_does_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the order of the page, in one folder, which is empty at first."""
+    for name in " ".join(NEEDS.findall(page.read_text())).split():
+        need(name)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in blocks(page):
@@ -102,14 +108,23 @@ def check_known(text: str) -> None:
         assert command in ci or script.is_file() or command.startswith((". ", "source ")), command
 
 
+def commands() -> dict[str, Any]:
+    """Every command by name, those of the converter too."""
+    group = typer.main.get_command(app)
+    context = typer.Context(group)
+    names = group.list_commands(context)
+    return {name: group.resolve_command(context, [name])[1] for name in names}
+
+
 def test_every_command_and_option_is_in_the_guide() -> None:
     guide = (ROOT / "docs" / "guide.md").read_text()
-    group = typer.main.get_command(app)
-    options = {option for command in group.commands.values() for p in command.params for option in p.opts}  # type: ignore[attr-defined]
-    for name in group.commands:  # type: ignore[attr-defined]
-        assert f"`{name}" in guide or f"czengine {name}" in guide
-    missing = sorted(o for o in options if o.startswith("--") and o not in guide)
-    assert missing == []
+    converting = (ROOT / "docs" / "converting.md").read_text()
+    assert {"predict", "inspect", "demo", "convert", "unpack"} <= set(commands())
+    for name, command in commands().items():
+        page = converting if name in ("convert", "unpack") else guide
+        assert f"`{name}" in page or f"czengine {name}" in page
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert sorted(o for o in options if o.startswith("--") and o not in page) == [], name
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

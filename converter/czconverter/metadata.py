@@ -6,6 +6,7 @@ them together. Whether it fits the network is for `checks`; how it is written is
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -77,17 +78,35 @@ class ArchiveMetadata:
 
     def __post_init__(self) -> None:
         if isinstance(self.border, int):
-            object.__setattr__(self, "border", (self.border, self.border))
+            self._set("border", (self.border, self.border))
         for name in ("classes", "colors", "pixel_types"):
-            object.__setattr__(self, name, _tuple(name, getattr(self, name)))
+            self._set(name, _tuple(name, getattr(self, name)))
+        for name in ("border", "pixel_size", "tile"):
+            if isinstance(getattr(self, name), list):
+                self._set(name, tuple(getattr(self, name)))
+        if isinstance(self.licence, str):
+            self._set("licence", Path(self.licence))
+        self._check()
+        self._set("colors", tuple(tuple(color) for color in self.colors))
+        self._set("id", self.id and self.id.lower())  # as every archive seen has it
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check(self) -> None:
         _check_classes(self.classes)
         _check_colors(self.colors, len(self.classes))
         _check_choices("pixel type", self.pixel_types, tuple(PIXEL_CHANNELS))
         _check_choices("color handling", _optional(self.color_handling), COLOR_HANDLINGS)
         _check_choices("model type", _optional(self.model_type), MODEL_TYPES)
         _check_border(self.border)
+        _check_tile(self.tile)
+        _check_pixel_size(self.pixel_size)
         _check_id(self.id)
-        _check_text("name", self.name or "")
+        _check_text("name", "" if self.name is None else self.name)
+        _check_text("postprocessing", "" if self.postprocessing is None else self.postprocessing)
+        if not isinstance(self.description, str):
+            raise OptionError(f"description is {self.description!r}; give a text")
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -105,7 +124,7 @@ class ArchiveMetadata:
         return sum(PIXEL_CHANNELS[name] for name in self.pixel_types) or None
 
     def merged(self, defaults: ArchiveMetadata) -> ArchiveMetadata:
-        """This, with what is missing taken from `defaults`."""
+        """The same, with what is missing taken from `defaults`."""
         missing = {
             f.name: getattr(defaults, f.name) for f in fields(self) if not _said(getattr(self, f.name))
         }
@@ -143,13 +162,14 @@ def _check_text(what: str, text: object) -> None:
         raise OptionError(f"{what} {text!r} is no printable text on one line")
 
 
-def _check_colors(colors: tuple[Color, ...], classes: int) -> None:
+def _check_colors(colors: Sequence[object], classes: int) -> None:
     if colors and len(colors) != classes:
         raise OptionError(
             f"there are {len(colors)} colours for {classes} classes; give one per class, or none"
         )
     for color in colors:
-        if len(color) != 3 or not all(isinstance(part, int) and 0 <= part <= 255 for part in color):
+        parts = color if isinstance(color, tuple | list) else ()
+        if len(parts) != 3 or not all(type(part) is int and 0 <= part <= 255 for part in parts):
             raise OptionError(f"colour {color!r} is not (red, green, blue) with values 0 to 255")
 
 
@@ -160,17 +180,38 @@ def _check_choices(what: str, values: tuple[str, ...], known: tuple[str, ...]) -
 
 
 def _check_border(border: object) -> None:
-    if border is None:
-        return
-    sides = border if isinstance(border, tuple) else ()
-    if len(sides) != 2 or not all(isinstance(side, int) and side >= 0 for side in sides):
+    if border is not None and not _is_pair(border, low=0):
         raise OptionError(f"border is {border!r}; give pixels per side, 0 or more")
+
+
+def _check_tile(tile: object) -> None:
+    if tile is not None and not _is_pair(tile, low=1):
+        raise OptionError(f"tile is {tile!r}; give height and width in pixels, e.g. (512, 512)")
+
+
+def _is_pair(values: object, *, low: int) -> bool:
+    pair = values if isinstance(values, tuple) else ()
+    return len(pair) == 2 and all(type(value) is int and value >= low for value in pair)
+
+
+def _check_pixel_size(sizes: object) -> None:
+    if sizes is None:
+        return
+    found = sizes if isinstance(sizes, tuple) else ()
+    if len(found) not in (2, 3) or not all(_is_length(size) for size in found):
+        raise OptionError(f"pixel_size is {sizes!r}; give x, y and perhaps z in metres, e.g. (1e-6, 1e-6)")
+
+
+def _is_length(size: object) -> bool:
+    if not isinstance(size, int | float) or isinstance(size, bool):
+        return False
+    return math.isfinite(size) and size > 0
 
 
 def _check_id(text: str | None) -> None:
     try:
         valid = text is None or str(uuid.UUID(text)) == text.lower()
-    except ValueError:
+    except (ValueError, AttributeError, TypeError):  # the last two for what is no text
         valid = False
     if not valid:
         raise OptionError(f"id {text!r} is no UUID such as 5d0c2a6e-7f2b-4c55-9a57-0e3c1f6b8d21")

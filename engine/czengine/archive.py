@@ -118,6 +118,21 @@ def read_member(data: bytes, name: str, *, what: str, limits: Limits | None = No
     return members.read(name) if name in members.names else None
 
 
+def read_members(data: bytes, *, what: str, limits: Limits | None = None) -> dict[str, bytes]:
+    """All members of a zip that is itself in memory, by name, under the same limits as an archive's.
+
+    Names have slashes between their parts, never lead upwards, and are relative; folders are left out. `what` names the
+    zip in error messages.
+
+    Raises
+    ------
+    ArchiveError
+        If the zip is damaged or breaks a limit.
+    """
+    members = _Zip(io.BytesIO(data), what, limits or Limits())
+    return {name: members.read(name) for name in members.names}
+
+
 def _check_file(path: Path, limits: Limits) -> None:
     if path.is_dir():
         raise ArchiveError(

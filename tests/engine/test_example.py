@@ -17,7 +17,7 @@ from cztile.fixed_total_area_strategy_2d import AlmostEqualBorderFixedTotalAreaS
 from cztile.tiling_strategy import TileInput
 from numpy.typing import NDArray
 
-from czengine.example import image_path, model_path
+from czengine.example import drawing, image_path, model_path
 from scripts import make_example
 
 HEIGHT, WIDTH = 480, 640
@@ -127,7 +127,7 @@ def test_coarser_levels_show_the_same_picture() -> None:
         level = zarr.open_array(image_path() / str(k), mode="r")[0]
         size = 2**k
         mean = finest.reshape(HEIGHT // size, size, WIDTH // size, size).mean(axis=(1, 3))
-        assert np.abs(np.asarray(level) - mean).max() <= make_example.GRAY_STEP
+        assert np.abs(np.asarray(level) - mean).max() <= drawing.GRAY_STEP
 
 
 def test_the_archive_looks_like_one_by_czmodel() -> None:

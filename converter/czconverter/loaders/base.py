@@ -46,6 +46,10 @@ class Network(Protocol):
         """(height, width) it insists on; None where open."""
 
     @property
+    def opset(self) -> int | None:
+        """ONNX opset it is in already; None where an exporter chooses."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know about how it was read, one sentence each."""
 

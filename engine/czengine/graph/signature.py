@@ -91,8 +91,12 @@ def parse_onnx(data: bytes) -> ModelProto:
     return model
 
 
-def read_signature(model: ModelProto, *, channels: int | None = None) -> Signature:
+def read_signature(
+    model: ModelProto, *, channels: int | None = None, layout: Layout | None = None
+) -> Signature:
     """Signature of an ONNX model; `channels`, as declared by the metadata, settles an unclear layout.
+
+    `layout`, where a person says it, goes before what the input's sizes say.
 
     Raises
     ------
@@ -105,7 +109,9 @@ def read_signature(model: ModelProto, *, channels: int | None = None) -> Signatu
     inputs = [_port(value) for value in graph.input if value.name not in constants]
     outputs = [_port(value) for value in graph.output]
     opset = next((o.version for o in model.opset_import if o.domain in _DEFAULT_DOMAINS), None)
-    return match_ports(inputs, outputs, channels=channels, opset=opset, ir_version=model.ir_version)
+    return match_ports(
+        inputs, outputs, channels=channels, layout=layout, opset=opset, ir_version=model.ir_version
+    )
 
 
 def match_ports(
@@ -113,6 +119,7 @@ def match_ports(
     outputs: list[Port],
     *,
     channels: int | None,
+    layout: Layout | None = None,
     opset: int | None = None,
     ir_version: int | None = None,
 ) -> Signature:
@@ -124,7 +131,7 @@ def match_ports(
         If they are not one float image in, one float image of the same size out.
     """
     source, result = _only(inputs, "input"), _only(outputs, "output")
-    layout = _input_layout(source.dims, channels)
+    layout = layout or _input_layout(source.dims, channels)
     size = _spatial(source.dims, layout)
     output_layout = _output_layout(result.dims, size, layout)
     out_size = _spatial(result.dims, output_layout)

@@ -1,0 +1,1 @@
+"""Pure functions on `onnx.ModelProto`: they copy their argument, never change it."""

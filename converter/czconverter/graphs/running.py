@@ -1,0 +1,96 @@
+"""Runs an ONNX model in onnxruntime: for trials, and as the reference that an archive is compared with.
+
+Knows nothing of layouts or archives. Only this module of the converter knows onnxruntime.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from czconverter.graphs.layout import float_ends
+from czengine.errors import MissingExtra, ModelError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_FATAL_ONLY = 4  # onnxruntime's severity scale: 3 = errors, which it raises as well
+_DTYPES: dict[str, DTypeLike] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(uint16)": np.uint16,
+}
+
+
+class OnnxRunner:
+    """A network of one input and one output, compiled for the CPU.
+
+    Parameters
+    ----------
+    model : ModelProto
+        In any layout; ends of float16, float32, float64, uint8 or uint16.
+
+    Raises
+    ------
+    MissingExtra
+        Where onnxruntime is not installed.
+    ModelError
+        Where onnxruntime refuses the network.
+    """
+
+    def __init__(self, model: ModelProto) -> None:
+        self._session = _compile(float_ends(model) if _has_bfloat16(model) else model)
+        source = self._session.get_inputs()[0]
+        self._name = source.name
+        self._dtype = _DTYPES[source.type]
+
+    def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Scores of a batch in the network's own layout, which is cast to the network's own type.
+
+        Raises
+        ------
+        ModelError
+            Where the network cannot be run on an input of this shape.
+        """
+        feed = np.ascontiguousarray(batch, dtype=self._dtype)
+        try:
+            scores = self._session.run(None, {self._name: feed})[0]
+        except Exception as error:  # onnxruntime raises a dozen classes without a common base
+            raise ModelError(
+                f"the network does not run on an input of shape {feed.shape}: {_reason(error)}"
+            ) from error
+        return np.asarray(scores, dtype=np.float32)
+
+
+def _has_bfloat16(model: ModelProto) -> bool:
+    """NumPy has no such type, so that only the graph can cast to it."""
+    from onnx import TensorProto
+
+    ends = (model.graph.input[0], model.graph.output[0])
+    return any(value.type.tensor_type.elem_type == TensorProto.BFLOAT16 for value in ends)
+
+
+def _compile(model: ModelProto) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtra(
+            "onnxruntime is not installed; install it with: pip install 'czengine[cpu]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL_ONLY
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
+    except Exception as error:  # as above
+        raise ModelError(f"onnxruntime refuses the network: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Onnxruntime's message without its status prefix, as one line."""
+    return " ".join(str(error).split()).split(" : ", 3)[-1][:300]

@@ -1,0 +1,101 @@
+"""A frozen TensorFlow graph as ONNX, and as a SavedModel. The same graph gives the same bytes.
+
+What is traced and frozen is not decided here. Only this module knows tf2onnx and the writer of SavedModels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from czconverter import frameworks
+from czconverter.graphs.canonical import canonical
+from czconverter.graphs.check import check_onnx
+from czconverter.graphs.dims import name_dims
+from czconverter.loaders.freeze import Dims, Frozen
+from czconverter.loaders.reasons import reason
+from czengine.errors import ModelError, OptionError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
+
+SIGNATURE, INPUT, OUTPUT = "serving_default", "input", "output"
+
+
+def as_onnx(frozen: Frozen, opset: int) -> ModelProto:
+    """The graph as ONNX: input "input", output "output", named dims, in canonical order.
+
+    Raises
+    ------
+    OptionError
+        Where tf2onnx does not know the opset.
+    ModelError
+        Where the graph has operators that ONNX has not.
+    """
+    tf2onnx = frameworks.load("tf2onnx")
+    last = max(tf2onnx.constants.OPSET_TO_IR_VERSION)
+    if opset > last:
+        raise OptionError(f"opset is {opset}; TensorFlow networks can be written up to opset {last}")
+    try:
+        with frameworks.quiet():
+            model, _ = tf2onnx.convert.from_graph_def(
+                frozen.graph, input_names=[frozen.input], output_names=[frozen.output], opset=opset
+            )
+    except Exception as error:  # tf2onnx has no errors of its own: any handler of an operator may fail
+        raise ModelError(f"the network cannot be written as ONNX: {reason(error)}") from error
+    _set_dims(model.graph.input[0], frozen.input_dims)
+    _set_dims(model.graph.output[0], frozen.output_dims)
+    named = canonical(name_dims(model), input_name=INPUT, output_name=OUTPUT)
+    check_onnx(named)
+    return named
+
+
+def write_saved_model(frozen: Frozen, folder: Path) -> None:
+    """Write the graph as a SavedModel without variables and functions of its own into an empty folder.
+
+    The signature is "serving_default", with the key "input", as in archives that czmodel 5.1 writes.
+
+    Raises
+    ------
+    ModelError
+        Where TensorFlow cannot write it.
+    """
+    tf = frameworks.load("tensorflow")
+    v1 = tf.compat.v1
+    try:
+        with frameworks.quiet(), tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+            ends = tf.import_graph_def(frozen.graph, name="", return_elements=[frozen.input, frozen.output])
+            signature = v1.saved_model.predict_signature_def({INPUT: ends[0]}, {OUTPUT: ends[1]})
+            builder = v1.saved_model.Builder(str(folder))
+            # without default attributes, so that older TensorFlows in readers know all that is left
+            builder.add_meta_graph_and_variables(
+                session,
+                [v1.saved_model.tag_constants.SERVING],
+                {SIGNATURE: signature},
+                strip_default_attrs=True,
+            )
+            builder.save()
+    except Exception as error:  # a folder that cannot be written, or a graph that one message cannot hold
+        raise ModelError(f"the network cannot be written as a SavedModel: {reason(error)}") from error
+    _tidy(folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Write the graph again, with its maps in order, and without the empty folder for variables."""
+    messages = frameworks.load("tensorflow.core.protobuf.saved_model_pb2")
+    path = folder / "saved_model.pb"
+    model = messages.SavedModel.FromString(path.read_bytes())
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    variables = folder / "variables"
+    if variables.is_dir() and not any(variables.iterdir()):
+        variables.rmdir()
+
+
+def _set_dims(value: ValueInfoProto, dims: Dims) -> None:
+    """What the traced function said about its shape; tf2onnx may have lost it on the way."""
+    shape = value.type.tensor_type.shape
+    shape.ClearField("dim")
+    for size in dims:
+        dim = shape.dim.add()
+        if size is not None:
+            dim.dim_value = size

@@ -1,0 +1,141 @@
+"""Everything a source brings: the network, and what is known about it already.
+
+A model file brings the network only. A JSON spec and an archive bring metadata, a licence, and an archive also the
+range of pixel values its network expects. What an archive says that another format cannot hold is listed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from czconverter.json_spec import read_json_spec
+from czconverter.loaders.base import Network
+from czconverter.loaders.open import kind_of, open_network
+from czconverter.metadata import MULTILABEL, REGRESSION, SEMANTIC, ArchiveMetadata
+from czconverter.options import ConvertOptions, TargetFormat
+from czconverter.package.contents import Member
+from czengine.archive import read_member
+from czengine.errors import ModelError
+from czengine.model import Model, read_model
+from czengine.spec import ModelSpec, Runtime, Task
+
+_TYPES = {Task.SEGMENTATION: SEMANTIC, Task.MULTILABEL: MULTILABEL, Task.REGRESSION: REGRESSION}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is converted.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    metadata : ArchiveMetadata
+        What is known about it; the user's word goes first.
+    spec : ModelSpec or None
+        What the archive said, where it is one.
+    licence : (name, bytes) or None
+        From the archive.
+    """
+
+    network: Network
+    metadata: ArchiveMetadata = field(default_factory=ArchiveMetadata)
+    spec: ModelSpec | None = None
+    licence: Member | None = None
+
+
+@contextmanager
+def opened(source: Any, *, options: ConvertOptions) -> Iterator[Source]:
+    """Open a source for as long as it is needed: SavedModels from archives live in a temporary folder.
+
+    Raises
+    ------
+    CzEngineError
+        Where it cannot be opened; see `loaders.open`, `json_spec` and `czengine.open_model`.
+    """
+    path = Path(source) if isinstance(source, str | Path) else None
+    kind = kind_of(path) if path else None
+    if path and kind == "json":
+        spec = read_json_spec(path)
+        with opened(spec.model, options=options) as inner:
+            yield replace(inner, metadata=spec.metadata.merged(inner.metadata))
+    elif path and kind == "archive":
+        with TemporaryDirectory(prefix="czconverter-") as folder:
+            yield _from_archive(path, Path(folder), options)
+    else:
+        yield Source(network=open_network(source, options=options))
+
+
+def lost(spec: ModelSpec, format_: TargetFormat) -> tuple[str, ...]:
+    """What an archive of the other format cannot hold, one sentence each."""
+    if format_ == "czann":
+        said = {
+            "class colours": bool(spec.classes) and "classes" not in spec.inferred,
+            "pixel types": bool(spec.pixel_types),
+            "color handling": spec.color_handling is not None,
+            "postprocessing": spec.postprocessing is not None,
+        }
+        target = ".czann"
+    else:
+        said = {
+            "pixel size": spec.pixel_size is not None,
+            "description": bool(spec.description),
+            "a border that differs in y and x": spec.border[0] != spec.border[1],
+        }
+        target = ".czmodel"
+    return tuple(
+        f"{what} of the source archive is left out: {target} cannot hold it"
+        for what, is_said in said.items()
+        if is_said
+    )
+
+
+def _from_archive(path: Path, folder: Path, options: ConvertOptions) -> Source:
+    model = read_model(path)
+    spec = model.spec
+    licence = None
+    if spec.licence is not None:
+        content = read_member(path.read_bytes(), spec.licence, what=str(path))
+        licence = (Path(spec.licence).name, content or b"")
+    return Source(
+        network=_network(model, folder, options), metadata=_metadata(spec), spec=spec, licence=licence
+    )
+
+
+def _network(model: Model, folder: Path, options: ConvertOptions) -> Network:
+    if model.spec.runtime is Runtime.SAVEDMODEL:
+        from czconverter.loaders.saved_model import load_saved_model_zip
+
+        return load_saved_model_zip(model.network, folder)
+    from czconverter.loaders.onnx import load_onnx
+
+    return load_onnx(model.network, layout=options.layout or model.spec.layout, channels=model.spec.channels)
+
+
+def _metadata(spec: ModelSpec) -> ArchiveMetadata:
+    expected = tuple(range(1, len(spec.classes) + 1))
+    if tuple(c.label for c in spec.classes) != expected:
+        raise ModelError(
+            f"the label values of {spec.name!r} are {[c.label for c in spec.classes]}; archives written here count"
+            " classes from 1, so its results would change"
+        )
+    single = all(len(item) == 1 for item in spec.pixel_types)
+    return ArchiveMetadata(
+        name=spec.name,
+        classes=tuple(c.name for c in spec.classes),
+        colors=tuple(c.color for c in spec.classes),
+        model_type=_TYPES[spec.task],
+        pixel_types=tuple(item[0] for item in spec.pixel_types) if single else (),
+        color_handling=spec.color_handling,
+        border=spec.border,
+        pixel_size=spec.pixel_size,
+        tile=spec.tile,
+        description=spec.description,
+        postprocessing=spec.postprocessing,
+        id=spec.id,
+    )
