@@ -37,7 +37,7 @@ def load(name: str) -> Any:
     MissingExtra
         Where it is not installed; the message names the extra that brings it.
     """
-    if name in sys.modules:
+    if sys.modules.get(name) is not None:
         return sys.modules[name]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:

@@ -98,10 +98,10 @@ def test_quiet_says_nothing(source: Path, capsys: pytest.CaptureFixture[str]) ->
         (("net.onnx", "a.czann", *COMMON, "--border", "x"), 2, "--border is 'x'"),
         (("net.onnx", "a.czann", *COMMON, "--id", "1"), 2, "id '1' is no UUID"),
         (("net.onnx", "a.czann", *COMMON, "--type", "Magic"), 2, "model type 'Magic' is unknown"),
-        (("net.onnx", "a.czann", *COMMON, "--json-spec", "no.json"), 3, "no.json"),
+        (("net.onnx", "a.czann", *COMMON, "--json-spec", "no.json"), 2, "no.json: it cannot be read"),
         (("net.onnx", "net.onnx/a.czann", *COMMON, "--tile", "32", "32"), 6, "net.onnx"),
         (("net.onnx", "a.czann", *COMMON, "--tile", "8", "8"), 3, "leaves nothing of a tile"),
-        (("net.onnx", "a.czann", *COMMON, "--tile", "32", "32", "--runtime", "savedmodel"), 3, "TensorFlow"),
+        (("net.onnx", "a.czann", *COMMON, "--tile", "32", "32", "--runtime", "savedmodel"), 3, "cannot become a SavedModel"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_leaves_nothing(
@@ -180,4 +180,4 @@ def test_unpack_into_a_folder_with_something_in_it(
     archive = czann_archive(tmp_path / "a.czann")
     done = run_here(capsys, "unpack", archive, tmp_path)
     assert (done.code, left(tmp_path)) == (6, ["a.czann"])
-    assert "not empty" in done.err
+    assert "is a folder with something in it; name a new one" in done.err

@@ -94,7 +94,7 @@ def test_sizes_within_the_graph_are_refused(name: str) -> None:
     body, weights = _SIZES_WITHIN[name]
     model = network(body, dims="1,32,32,2", weights=weights)
     assert _ends(set_size(model, 32, 32)) == [[1, 32, 32, 2]] * 2
-    with pytest.raises(ModelError, match="is not spatially invariant: .* keep its 32 × 32 pixels"):
+    with pytest.raises(ModelError, match=r"is not spatially invariant: .* keep its 32 × 32 pixels"):
         set_size(model, 48, 48)
 
 
@@ -128,7 +128,7 @@ def test_an_open_network_says_which_sizes_it_takes() -> None:
         30,
         32,
     ]
-    with pytest.raises(ModelError, match="does not take 31 × 32 pixels: .*choose a multiple"):
+    with pytest.raises(ModelError, match=r"does not take 31 × 32 pixels: .*choose a multiple"):
         set_size(model, 31, 32, layout="NCHW", output_layout="NCHW")
 
 

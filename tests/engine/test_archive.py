@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from czengine.archive import Limits, read_archive, read_member
+from czengine.archive import Limits, read_archive, read_member, read_members
 from czengine.errors import ArchiveError
 from tests.support.archives import (
     MODEL_ID,
@@ -254,3 +254,28 @@ def test_zip_in_memory_has_the_same_limits() -> None:
         read_member(saved_model(), "saved_model.pb", what="it", limits=Limits(member=1))
     with pytest.raises(ArchiveError, match=r"^it is a damaged zip, probably cut short"):
         read_member(saved_model()[:-30], "saved_model.pb", what="it")
+
+
+def test_all_members_of_a_zip_in_memory() -> None:
+    assert read_members(saved_model(), what="it") == {
+        "saved_model.pb": b"\x08\x01",
+        "variables/variables.index": b"\x00",
+    }
+    members = {"folder/": b"", "sub\\b": b"x", "./a//c": b"y"}
+    assert read_members(saved_model(members=members), what="it") == {"sub/b": b"x", "a/c": b"y"}
+    assert read_members(saved_model(members={"folder/": b""}), what="it") == {}
+
+
+def test_all_members_have_the_same_limits() -> None:
+    with pytest.raises(ArchiveError, match=r"^it unpacks to 3 bytes; at most 2 are read$"):
+        read_members(saved_model(), what="it", limits=Limits(total=2))
+    with pytest.raises(ArchiveError, match=r"^it has more than 1 members; a model needs about five$"):
+        read_members(saved_model(), what="it", limits=Limits(members=1))
+    with pytest.raises(ArchiveError, match=r"^it is a damaged zip, probably cut short"):
+        read_members(saved_model()[:-30], what="it")
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "..\\evil", "C:\\evil", "\\evil"])
+def test_all_members_stay_inside(name: str) -> None:
+    with pytest.raises(ArchiveError, match=r"^it has a member called .*, which points outside the archive$"):
+        read_members(saved_model(members={"saved_model.pb": b"", name: b"x"}), what="it")

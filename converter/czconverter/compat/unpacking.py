@@ -87,7 +87,7 @@ def _czann(spec: ModelSpec) -> ModelMetadata:
 def _legacy(spec: ModelSpec) -> LegacyModelMetadata:
     return LegacyModelMetadata(
         name=spec.name,
-        color_handling=spec.color_handling or "",
+        color_handling=spec.color_handling or ("ConvertToMonochrome" if spec.channels == 1 else "SplitRgb"),
         pixel_types=[alternatives[0] for alternatives in spec.pixel_types],
         classes=[SegmentationClass(item.name, item.color) for item in spec.classes],
         border_size=max(spec.border),

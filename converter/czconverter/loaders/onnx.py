@@ -168,6 +168,10 @@ def _network(
 def _parsed(source: bytes | ModelProto) -> ModelProto:
     if isinstance(source, bytes):
         return parse_onnx(source)
+    if outside := _beside(source):
+        raise ModelError(
+            f"its weights lie in {', '.join(outside)}; give the path of its file, or load it with its external data"
+        )
     try:
         return parse_onnx(source.SerializeToString())
     except ValueError as error:  # more than protobuf can hold

@@ -1,0 +1,105 @@
+"""The console scripts `savedmodel2czmodel` and `savedmodel2czann`: arguments, one line of result, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from czengine import open_model
+from tests.support.archives import onnx_network
+from tests.support.commands import Outcome
+
+FLAT: dict[str, Any] = {
+    "BorderSize": 8,
+    "ColorHandling": "ConvertToMonochrome",
+    "PixelType": ["Gray16"],
+    "Classes": ["Background", "Cell"],
+    "ModelPath": "net.onnx",
+}
+NESTED: dict[str, Any] = {
+    "ModelMetadata": {
+        "Type": "SingleClassSemanticSegmentation",
+        "InputShape": [64, 48, 1],
+        "OutputShape": [64, 48, 2],
+        "Classes": ["Background", "Cell"],
+        "ModelName": "Cells",
+        "MinOverlap": [8, 8],
+    },
+    "ModelPath": "net.onnx",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "net.onnx").write_bytes(onnx_network(64, 48, 1, 2, opset=17))
+    (tmp_path / "flat.json").write_text(json.dumps(FLAT))
+    (tmp_path / "nested.json").write_text(json.dumps(NESTED))
+    (tmp_path / "LICENSE.txt").write_text("free")
+    return tmp_path
+
+
+def run(script: str, *arguments: str | Path) -> Outcome:
+    """As the installed script does, in a process of its own."""
+    code = f"import sys; from czconverter.compat.commands import {script} as main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_flat_spec_becomes_a_czmodel(folder: Path) -> None:
+    outcome = run("savedmodel2czmodel", folder / "flat.json", folder / "some/path", "name")
+    target = folder / "some/path/name.czmodel"
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"{target}: 64 × 48 pixels, 1 channels in, 2 out; largest difference")
+    assert outcome.out.count("\n") == 1
+    assert open_model(target).spec.name == "net.onnx"
+
+
+def test_a_nested_spec_becomes_a_czann_with_a_licence(folder: Path) -> None:
+    licence = folder / "LICENSE.txt"
+    outcome = run("savedmodel2czann", folder / "nested.json", folder, "name", "--license_file", licence)
+    assert outcome.code == 0
+    with zipfile.ZipFile(folder / "name.czann") as members:
+        assert members.namelist() == ["model.json", "model.model", "LICENSE.txt"]
+
+
+def test_what_should_be_known_is_told_apart(folder: Path) -> None:
+    metadata = {key: value for key, value in NESTED["ModelMetadata"].items() if key != "MinOverlap"}
+    (folder / "nested.json").write_text(json.dumps({**NESTED, "ModelMetadata": metadata}))
+    outcome = run("savedmodel2czann", folder / "nested.json", folder, "name")
+    assert outcome.code == 0
+    assert outcome.err.startswith("note: no border was given")
+
+
+@pytest.mark.parametrize(
+    ("script", "spec", "code", "message"),
+    [
+        ("savedmodel2czmodel", "absent.json", 2, "absent.json: it cannot be read"),
+        ("savedmodel2czmodel", "nested.json", 2, "nested.json has the form of a .czann"),
+        ("savedmodel2czann", "flat.json", 2, "flat.json has the form of a .czmodel"),
+        ("savedmodel2czann", "broken.json", 3, "broken.onnx is empty"),
+    ],
+)
+def test_failures_are_one_sentence_and_a_code(
+    folder: Path, script: str, spec: str, code: int, message: str
+) -> None:
+    (folder / "broken.json").write_text(json.dumps({**NESTED, "ModelPath": "broken.onnx"}))
+    (folder / "broken.onnx").write_bytes(b"")
+    outcome = run(script, folder / spec, folder / "out", "name")
+    assert (outcome.code, outcome.out) == (code, "")
+    assert outcome.err.startswith(f"{script}: ")
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (folder / "out").exists()
+
+
+def test_arguments_that_are_missing_are_named(folder: Path) -> None:
+    outcome = run("savedmodel2czann", folder / "nested.json")
+    assert outcome.code == 2
+    assert "required: OUTPUT_PATH, OUTPUT_NAME" in outcome.err
