@@ -85,7 +85,7 @@ def train(steps: int) -> keras.Model:
     network = build(pictures)
     rate = keras.optimizers.schedules.CosineDecay(0.01, steps)
     network.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
-    network.fit(pictures, classes, batch_size=BATCH, verbose=2)
+    network.fit(pictures, classes, batch_size=BATCH)
     return network
 
 

@@ -21,7 +21,7 @@ from czconverter.loaders.base import Network
 from czconverter.metadata import REGRESSION, ArchiveMetadata
 from czconverter.options import ConvertOptions, TargetFormat
 from czconverter.package import archive_bytes
-from czconverter.package.contents import Contents, Member
+from czconverter.package.contents import Contents, Member, licence_file
 from czconverter.package.staging import format_of, staged, target_path
 from czconverter.package.zipping import zip_folder
 from czconverter.ranges import bridge, input_range
@@ -154,7 +154,7 @@ def _plan(
         channels=channels,
         before=(*bridged, *options.preprocessing),
         after=tuple(options.postprocessing),
-        licence=_licence(metadata.licence) or found.licence,
+        licence=licence_file(metadata.licence) if metadata.licence else found.licence,
         lost=dropped,
     )
 
@@ -185,17 +185,6 @@ def _tile(network: Network, metadata: ArchiveMetadata, options: ConvertOptions) 
             "the network takes pictures of any size; say which tile it shall get: --spatial-dims HEIGHT WIDTH"
         )
     return height, width
-
-
-def _licence(path: Path | None) -> Member | None:
-    if path is None:
-        return None
-    try:
-        return path.name, path.read_bytes()
-    except OSError as error:
-        raise OptionError(
-            f"the licence file {path} cannot be read ({error.strerror}); check its path"
-        ) from error
 
 
 def _check_result(plan: _Plan, batch: verify.Array, result: verify.Array) -> None:

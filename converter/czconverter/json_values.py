@@ -108,7 +108,8 @@ def read_values(path: Path) -> Values:
     Raises
     ------
     OptionError
-        Where it cannot be read, is no JSON or JSON that readers disagree about (NaN, a key twice), or no object.
+        Its sentence says "it": the caller puts the path in front, as for all errors about the file. Where it cannot
+        be read, is no JSON or JSON that readers disagree about (NaN, a key twice), or no object.
     """
     try:
         with path.open("rb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Literal, get_args
 
 from czengine.errors import OptionError
@@ -72,7 +73,12 @@ class ConvertOptions:
 
 
 def _tile(dims: Sequence[int]) -> tuple[int, int]:
-    sizes = tuple(dims)
-    if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise OptionError(f"spatial_dims is {list(dims)}; give height and width in pixels, e.g. 512 512")
-    return sizes[0], sizes[1]
+    try:
+        height, width = (index(size) for size in dims)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"spatial_dims is {dims!r}; give height and width in pixels, e.g. 512 512"
+        ) from error
+    if min(height, width) < 1:
+        raise OptionError(f"spatial_dims is {dims!r}; height and width are at least 1 pixel")
+    return height, width

@@ -18,8 +18,7 @@ from czconverter.loaders.base import Network
 from czconverter.loaders.open import kind_of, open_network
 from czconverter.metadata import MULTILABEL, REGRESSION, SEMANTIC, ArchiveMetadata
 from czconverter.options import ConvertOptions, TargetFormat
-from czconverter.package.contents import Member
-from czengine.archive import read_member
+from czconverter.package.contents import Member, licence_inside
 from czengine.errors import ModelError
 from czengine.model import Model, read_model
 from czengine.spec import ModelSpec, Runtime, Task
@@ -98,12 +97,11 @@ def lost(spec: ModelSpec, format_: TargetFormat) -> tuple[str, ...]:
 def _from_archive(path: Path, folder: Path, options: ConvertOptions) -> Source:
     model = read_model(path)
     spec = model.spec
-    licence = None
-    if spec.licence is not None:
-        content = read_member(path.read_bytes(), spec.licence, what=str(path))
-        licence = (Path(spec.licence).name, content or b"")
     return Source(
-        network=_network(model, folder, options), metadata=_metadata(spec), spec=spec, licence=licence
+        network=_network(model, folder, options),
+        metadata=_metadata(spec),
+        spec=spec,
+        licence=licence_inside(path, spec),
     )
 
 

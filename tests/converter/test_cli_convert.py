@@ -101,7 +101,11 @@ def test_quiet_says_nothing(source: Path, capsys: pytest.CaptureFixture[str]) ->
         (("net.onnx", "a.czann", *COMMON, "--json-spec", "no.json"), 2, "no.json: it cannot be read"),
         (("net.onnx", "net.onnx/a.czann", *COMMON, "--tile", "32", "32"), 6, "net.onnx"),
         (("net.onnx", "a.czann", *COMMON, "--tile", "8", "8"), 3, "leaves nothing of a tile"),
-        (("net.onnx", "a.czann", *COMMON, "--tile", "32", "32", "--runtime", "savedmodel"), 3, "cannot become a SavedModel"),
+        (
+            ("net.onnx", "a.czann", *COMMON, "--tile", "32", "32", "--runtime", "savedmodel"),
+            3,
+            "cannot become a SavedModel",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence_and_leaves_nothing(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from czconverter.compat import commands
 from czengine import open_model
 from tests.support.archives import onnx_network
 from tests.support.commands import Outcome
 
+Run = Callable[..., Outcome]
 FLAT: dict[str, Any] = {
     "BorderSize": 8,
     "ColorHandling": "ConvertToMonochrome",
@@ -37,31 +39,37 @@ NESTED: dict[str, Any] = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "net.onnx").write_bytes(onnx_network(64, 48, 1, 2, opset=17))
+    (tmp_path / "net.onnx").write_bytes(onnx_network(64, 48, 1, 2, opset=12))
     (tmp_path / "flat.json").write_text(json.dumps(FLAT))
     (tmp_path / "nested.json").write_text(json.dumps(NESTED))
     (tmp_path / "LICENSE.txt").write_text("free")
     return tmp_path
 
 
-def run(script: str, *arguments: str | Path) -> Outcome:
-    """As the installed script does, in a process of its own."""
-    code = f"import sys; from czconverter.compat.commands import {script} as main; sys.exit(main())"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return Outcome(done.returncode, done.stdout, done.stderr)
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A script in this process, as the installed one runs it: arguments in `sys.argv`, the code in SystemExit."""
+
+    def run(script: str, *arguments: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            getattr(commands, script)()
+        return Outcome(int(stop.value.code or 0), *capsys.readouterr())
+
+    return run
 
 
-def test_a_flat_spec_becomes_a_czmodel(folder: Path) -> None:
+def test_a_flat_spec_becomes_a_czmodel(folder: Path, run: Run) -> None:
     outcome = run("savedmodel2czmodel", folder / "flat.json", folder / "some/path", "name")
     target = folder / "some/path/name.czmodel"
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.startswith(f"{target}: 64 × 48 pixels, 1 channels in, 2 out; largest difference")
+    assert outcome.out.startswith(f"{target}: 64 by 48 pixels, 1 channels in, 2 out; largest difference")
     assert outcome.out.count("\n") == 1
     assert open_model(target).spec.name == "net.onnx"
 
 
-def test_a_nested_spec_becomes_a_czann_with_a_licence(folder: Path) -> None:
+def test_a_nested_spec_becomes_a_czann_with_a_licence(folder: Path, run: Run) -> None:
     licence = folder / "LICENSE.txt"
     outcome = run("savedmodel2czann", folder / "nested.json", folder, "name", "--license_file", licence)
     assert outcome.code == 0
@@ -69,7 +77,7 @@ def test_a_nested_spec_becomes_a_czann_with_a_licence(folder: Path) -> None:
         assert members.namelist() == ["model.json", "model.model", "LICENSE.txt"]
 
 
-def test_what_should_be_known_is_told_apart(folder: Path) -> None:
+def test_what_should_be_known_is_told_apart(folder: Path, run: Run) -> None:
     metadata = {key: value for key, value in NESTED["ModelMetadata"].items() if key != "MinOverlap"}
     (folder / "nested.json").write_text(json.dumps({**NESTED, "ModelMetadata": metadata}))
     outcome = run("savedmodel2czann", folder / "nested.json", folder, "name")
@@ -87,7 +95,7 @@ def test_what_should_be_known_is_told_apart(folder: Path) -> None:
     ],
 )
 def test_failures_are_one_sentence_and_a_code(
-    folder: Path, script: str, spec: str, code: int, message: str
+    folder: Path, run: Run, script: str, spec: str, code: int, message: str
 ) -> None:
     (folder / "broken.json").write_text(json.dumps({**NESTED, "ModelPath": "broken.onnx"}))
     (folder / "broken.onnx").write_bytes(b"")
@@ -99,7 +107,19 @@ def test_failures_are_one_sentence_and_a_code(
     assert not (folder / "out").exists()
 
 
-def test_arguments_that_are_missing_are_named(folder: Path) -> None:
+def test_arguments_that_are_missing_are_named(folder: Path, run: Run) -> None:
     outcome = run("savedmodel2czann", folder / "nested.json")
     assert outcome.code == 2
     assert "required: OUTPUT_PATH, OUTPUT_NAME" in outcome.err
+
+
+def test_stopping_is_no_traceback(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_convert", stop)
+    outcome = run("savedmodel2czann", folder / "nested.json", folder, "name")
+    assert (outcome.code, outcome.err) == (
+        130,
+        "savedmodel2czann: stopped; nothing half-written was left behind\n",
+    )

@@ -157,6 +157,8 @@ def test_without_an_id_nothing_is_shared() -> None:
         ),
         ({"border_size": -1}, "border is .*-1.*; give pixels per side, 0 or more"),
         ({"classes": ["a", "a"]}, "two classes are called 'a'"),
+        ({"classes": [1, 2]}, "class 1 is no printable text"),
+        ({"classes": [("a", (0, 0, 300)), "b"]}, r"colour \(0, 0, 300\) is not"),
         ({"model_id": "7"}, "id '7' is no UUID"),
     ],
 )
@@ -165,9 +167,13 @@ def test_values_that_cannot_be_are_refused(changes: dict[str, Any], message: str
         legacy(**changes).archive_metadata()
 
 
-def test_classes_are_no_single_text() -> None:
-    with pytest.raises(OptionError, match=r"^classes is 'Cell'; give a list of names$"):
-        legacy(classes="Cell")
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [("classes", "Cell", "'Cell'"), ("classes", None, "None"), ("pixel_types", 7, "7")],
+)
+def test_lists_are_lists(name: str, value: object, shown: str) -> None:
+    with pytest.raises(OptionError, match=rf"^{name} is {shown}; give a list of names$"):
+        legacy(**{name: value})
 
 
 def test_flat_json_names_the_model_by_its_path() -> None:

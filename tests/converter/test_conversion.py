@@ -204,7 +204,7 @@ def test_a_licence_is_packed_under_its_own_name(source: Path) -> None:
             "4 and 8 pixels; a .czmodel has one",
         ),
         ({}, ConvertOptions(), OptionError, "pictures of any size; .*--spatial-dims"),
-        ({"licence": Path("nowhere.txt")}, TILE, OptionError, "licence file nowhere.txt cannot be read"),
+        ({"licence": Path("nowhere.txt")}, TILE, OptionError, "the licence nowhere.txt cannot be read"),
         ({"model_type": "Regression", "classes": ()}, TILE, OptionError, "write a .czann"),
     ],
 )

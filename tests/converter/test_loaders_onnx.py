@@ -108,7 +108,7 @@ def test_a_batch_of_one_stays() -> None:
 
 
 def test_a_larger_batch_is_refused() -> None:
-    with pytest.raises(ModelError, match="takes 4 pictures at a time.* batch size of 1 or an open one"):
+    with pytest.raises(ModelError, match=r"takes 4 pictures at a time.* batch size of 1 or an open one"):
         load_onnx(onnx_network(batch=4))
 
 
@@ -123,9 +123,8 @@ def test_steps_are_put_around_it() -> None:
 
 
 def test_keras_layers_are_refused() -> None:
-    need("tensorflow")
-    layer = need("keras").layers.Rescaling(0.5)
-    with pytest.raises(OptionError, match="Rescaling is a Keras layer; .* named steps such as rgb-to-bgr"):
+    layer = type("Layer", (), {"__module__": "keras.layers"})()
+    with pytest.raises(OptionError, match=r"Layer is a Keras layer; .* named steps such as rgb-to-bgr"):
         load_onnx(onnx_network()).to_onnx(12, before=[layer])
 
 
@@ -277,14 +276,15 @@ def test_a_sequence_is_no_picture() -> None:
         load_onnx(model)
 
 
-def test_nothing_heavy_is_imported() -> None:
+def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     need("onnxruntime")
+    (tmp_path / "a.onnx").write_bytes(onnx_network(layout="NCHW"))
     code = (
-        "import sys\n"
-        "from tests.support.archives import onnx_network\n"
+        "import pathlib, sys\n"
         "from czconverter.loaders.onnx import load_onnx\n"
-        "load_onnx(onnx_network(layout='NCHW')).sized(64, 64, 1).to_onnx(12)\n"
+        "load_onnx(pathlib.Path(sys.argv[1])).sized(64, 64, 1).to_onnx(12)\n"
         "print(sorted({'tensorflow', 'keras', 'torch', 'tf2onnx'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, str(tmp_path / "a.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -109,7 +109,7 @@ def test_model_types(model_type: str) -> None:
 def test_lists_become_tuples() -> None:
     metadata = ArchiveMetadata(
         classes=["a", "b"],  # type: ignore[arg-type]
-        colors=[[1, 2, 3], [4, 5, 6]],  # type: ignore[arg-type, list-item]
+        colors=[[1, 2, 3], [4, 5, 6]],  # type: ignore[arg-type]
         pixel_types=["Gray8"],  # type: ignore[arg-type]
         border=[8, 4],  # type: ignore[arg-type]
         tile=[64, 32],  # type: ignore[arg-type]

@@ -31,7 +31,8 @@ def test_archives_whatever_their_name(tmp_path: Path) -> None:
         (("metadata.json", "config.json", "model.weights.h5"), "keras"),
         (("archive/data.pkl", "archive/version"), "torch"),
         (("m/models/model.json", "m/archive_format"), "torch"),
-        (("x\\y.xml", "12.xml"), "archive"),
+        (("serialized_exported_program.json", "serialized_state_dict.pt"), "torch"),
+        (("x\\y.bin", "12.xml"), "archive"),
     ],
 )
 def test_zips(names: tuple[str, ...], kind: str, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +87,7 @@ def test_the_texts_are_easy_to_read(tmp_path: Path) -> None:
 
 def test_an_archive_that_scales_gets_the_form_for_networks_that_take_0_to_1(tmp_path: Path) -> None:
     """The flat form would have it fed with raw counts."""
-    xml = {"version": "3.2.0", "ScaleInputsByBitdepth": "true"}
+    xml: dict[str, Any] = {"version": "3.2.0", "ScaleInputsByBitdepth": "true"}
     unpack(legacy_archive(tmp_path / "a.czseg", **xml), tmp_path / "scaled")
     assert read_json_spec(tmp_path / "scaled" / "model_spec.json").format == "czann"
     xml["ScaleInputsByBitdepth"] = "false"
@@ -162,7 +165,7 @@ def test_members_that_point_outside(tmp_path: Path, name: str) -> None:
     assert f"has a member called {name!r}, which points outside the archive" in message
 
 
-@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "a:b", "\u202eexe.txt"])
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "ab:c", "\u202eexe.txt"])
 def test_members_with_letters_that_hide_something(tmp_path: Path, name: str) -> None:
     message = refusal(tmp_path, with_inner(tmp_path, [(name, b"evil")]))
     assert message.endswith(
@@ -194,9 +197,6 @@ def test_two_members_of_one_name(tmp_path: Path) -> None:
 
 def test_a_link_inside_becomes_a_plain_file(tmp_path: Path) -> None:
     """Zips can say that a member is a symbolic link; nobody follows it here."""
-    import io
-    import zipfile
-
     target = io.BytesIO()
     inside = read_members(read_model(shared_path(GRAPH)).network, what="it")
     with zipfile.ZipFile(target, "w") as archive:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from czconverter.options import ConvertOptions, TargetFormat
-from czengine.errors import CzEngineError
+from czengine.errors import Cancelled, CzEngineError
 
 
 def savedmodel2czmodel() -> NoReturn:
@@ -29,11 +29,17 @@ def _run(name: str, format_: TargetFormat) -> NoReturn:
     typed = _parser(name, format_).parse_args()
     try:
         summary = _convert(typed, format_)
+    except KeyboardInterrupt:
+        _fail(name, Cancelled("stopped; nothing half-written was left behind"))
     except CzEngineError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(name, error)
     print(summary)
     sys.exit(0)
+
+
+def _fail(name: str, error: CzEngineError) -> NoReturn:
+    print(f"{name}: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 def _convert(typed: argparse.Namespace, format_: TargetFormat) -> str:
@@ -46,7 +52,7 @@ def _convert(typed: argparse.Namespace, format_: TargetFormat) -> str:
     for note in report.warnings:
         print(f"note: {note}", file=sys.stderr)
     return (
-        f"{report.target}: {report.tile[0]} × {report.tile[1]} pixels, {report.channels} channels in,"
+        f"{report.target}: {report.tile[0]} by {report.tile[1]} pixels, {report.channels} channels in,"
         f" {report.outputs} out; largest difference to the source {report.comparison.max_error:.2g}"
     )
 

@@ -54,8 +54,9 @@ def job_of(spec: ModelSpec, format_: TargetFormat | None = None) -> Job:
     OptionError
         For values that cannot be, and for metadata of another kind than `format_` needs.
     """
-    said = spec.model_metadata
-    licence = spec.license_file
+    if not isinstance(spec, ModelSpec):
+        raise OptionError(f"model_spec is a {type(spec).__name__}; give a ModelSpec of czconverter.compat")
+    said, licence = spec.model_metadata, spec.license_file
     if isinstance(said, LegacyModelMetadata):
         job = Job(model=spec.model, metadata=said.archive_metadata(), format="czmodel")
     elif isinstance(said, ModelMetadata):

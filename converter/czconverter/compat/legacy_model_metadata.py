@@ -59,8 +59,10 @@ class LegacyModelMetadata:
 
     def __post_init__(self) -> None:
         single = isinstance(self.pixel_types, str)
-        object.__setattr__(self, "pixel_types", [self.pixel_types] if single else list(self.pixel_types))
-        object.__setattr__(self, "classes", _colored(self.classes))
+        object.__setattr__(
+            self, "pixel_types", [self.pixel_types] if single else _list_of(self, "pixel_types")
+        )
+        object.__setattr__(self, "classes", _colored(_list_of(self, "classes")))
         object.__setattr__(self, "model_id", None if self.model_id is None else str(self.model_id))
 
     @classmethod
@@ -129,7 +131,7 @@ class LegacyModelMetadata:
         OptionError
             For values that cannot be.
         """
-        classes = _colored(self.classes)
+        classes = _colored(list(self.classes))
         return ArchiveMetadata(
             name=self.name,
             classes=tuple(item.name for item in classes),
@@ -175,11 +177,18 @@ def require(values: Values, *keys: str) -> None:
         raise OptionError(f"missing {', '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}")
 
 
-def _colored(classes: Sequence[str | SegmentationClass]) -> list[SegmentationClass]:
-    if isinstance(classes, str):
-        raise OptionError(f"classes is {classes!r}; give a list of names")
+def _list_of(metadata: LegacyModelMetadata, name: str) -> list[Any]:
+    values = getattr(metadata, name)
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise OptionError(f"{name} is {values!r}; give a list of names")
+    return list(values)
+
+
+def _colored(classes: list[Any]) -> list[SegmentationClass]:
     colors = class_colors(len(classes))
     return [
-        SegmentationClass(item, color) if isinstance(item, str) else SegmentationClass(*item)
+        SegmentationClass(*item)
+        if isinstance(item, tuple) and len(item) == 2
+        else SegmentationClass(item, color)
         for item, color in zip(classes, colors, strict=True)
     ]

@@ -26,6 +26,9 @@ def unpack_model(
 ) -> tuple[ModelMetadata | LegacyModelMetadata, Path]:
     """Write the files of an archive into a folder, which may hold others; those of the same name are replaced.
 
+    The metadata classes have no place for how a ZEN archive scales intensities: to make another archive of one, give
+    it to `czconverter.convert`, not its parts to `convert_from_model_spec`.
+
     Parameters
     ----------
     model_file : str or Path

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from czconverter.graphs.names import copy_of
+from czconverter.graphs.running import alike
 from czengine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -60,10 +61,33 @@ def _converted(model: ModelProto, before: int, opset: int) -> ModelProto:
     try:
         return version_converter.convert_version(model, opset)
     except Exception as error:  # a RuntimeError by its adapters, others by its checks
+        relabelled = _relabelled(model, opset)
+        if relabelled is not None:
+            return relabelled
         raise ModelError(
             f"the network cannot be written in opset {opset} from its opset {before}: {_reason(error)};"
             f" convert it with opset {before}, or export it again with opset {opset}"
         ) from error
+
+
+def _relabelled(model: ModelProto, opset: int) -> ModelProto | None:
+    """The same nodes under another opset number; None where they would mean something else there.
+
+    onnx has hardly any way down, though most operators only learnt more types since. Its checker tells what is
+    written differently, and a trial tells what means something different.
+    """
+    from onnx import checker, shape_inference
+
+    relabelled = copy_of(model)
+    for entry in relabelled.opset_import:
+        if entry.domain in _DEFAULT_DOMAINS:
+            entry.version = opset
+    try:
+        checker.check_model(relabelled, full_check=True)
+        runs_alike = alike(model, relabelled)
+    except (checker.ValidationError, shape_inference.InferenceError, ModelError):
+        return None
+    return relabelled if runs_alike else None
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _FATAL_ONLY = 4  # onnxruntime's severity scale: 3 = errors, which it raises as well
+_OPEN = 64  # pixels tried where a size is open
+_ROUNDING = 1e-5  # relative to the scores
 _DTYPES: dict[str, DTypeLike] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -64,6 +66,25 @@ class OnnxRunner:
                 f"the network does not run on an input of shape {feed.shape}: {_reason(error)}"
             ) from error
         return np.asarray(scores, dtype=np.float32)
+
+
+def alike(one: ModelProto, other: ModelProto) -> bool:
+    """Whether two networks with the same input give the same scores for a picture of noise, up to rounding.
+
+    Raises
+    ------
+    MissingExtra
+        Where onnxruntime is not installed.
+    ModelError
+        Where one of them does not run.
+    """
+    dims = one.graph.input[0].type.tensor_type.shape.dim
+    first, *rest = (dim.dim_value for dim in dims)
+    shape = (first or 1, *(length or _OPEN for length in rest))
+    picture = np.random.default_rng(0).random(shape)
+    expected, found = OnnxRunner(one).run(picture), OnnxRunner(other).run(picture)
+    allowed = _ROUNDING * max(float(np.ptp(expected)), float(np.abs(expected).max()))
+    return expected.shape == found.shape and bool((np.abs(expected - found) <= allowed).all())
 
 
 def _has_bfloat16(model: ModelProto) -> bool:

@@ -38,6 +38,9 @@ def as_onnx(frozen: Frozen, opset: int) -> ModelProto:
         raise OptionError(f"opset is {opset}; TensorFlow networks can be written up to opset {last}")
     try:
         with frameworks.quiet():
+            tf2onnx.utils.INTERNAL_NAME = (
+                0  # it counts for ever, and which of two equal nodes is kept goes by names
+            )
             model, _ = tf2onnx.convert.from_graph_def(
                 frozen.graph, input_names=[frozen.input], output_names=[frozen.output], opset=opset
             )

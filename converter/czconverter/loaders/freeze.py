@@ -15,6 +15,7 @@ from czconverter.loaders.reasons import reason
 from czengine.errors import CzEngineError, ModelError
 
 Dims = tuple[int | None, int | None, int | None, int | None]
+_VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp", "ReadVariableOp", "AssignVariableOp"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,7 @@ def freeze(function: Callable[[Any], Any], dims: Dims) -> Frozen:
             " model"
         )
     number_functions(graph)
+    _check_variables(graph)
     return Frozen(
         graph=graph,
         input=frozen.inputs[0].name,
@@ -96,7 +98,7 @@ def freeze(function: Callable[[Any], Any], dims: Dims) -> Frozen:
 
 
 def number_functions(graph: Any) -> None:
-    """Rename the functions of a GraphDef, in place, by the order of their use; drop those without use."""
+    """Rename the functions of a GraphDef and their inputs, in place, in order of use; drop those without use."""
     library = {function.signature.name: function for function in graph.library.function}
     names: dict[str, str] = {}
     _number(graph.node, library, names)
@@ -106,6 +108,7 @@ def number_functions(graph: Any) -> None:
     used = [library[name] for name in names]
     for function in used:
         function.signature.name = names[function.signature.name]
+        _number_inputs(function)
     kept = [type(function).FromString(function.SerializeToString()) for function in used]
     del graph.library.function[:]
     graph.library.function.extend(kept)
@@ -126,6 +129,28 @@ def _references(nodes: Any) -> Iterator[tuple[Any, str]]:
         for _, value in sorted(node.attr.items()):
             for function in [value.func] if value.HasField("func") else value.list.func:
                 yield function, "name"
+
+
+def _number_inputs(function: Any) -> None:
+    """Inputs without use carry the number of a function in their name."""
+    names: dict[str, str] = {}
+    for i, argument in enumerate(function.signature.input_arg):
+        names[argument.name] = f"function_input_{i}"
+        argument.name = names[argument.name]
+    for node in function.node_def:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    for result, source in list(function.ret.items()):
+        function.ret[result] = names.get(source, source)
+
+
+def _check_variables(graph: Any) -> None:
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    left = sorted({node.name for node in nodes if node.op in _VARIABLES})
+    if left:
+        raise ModelError(
+            f"the network changes or hides variables ({', '.join(left[:3])}), so its weights cannot be made part of"
+            " its graph; export it for inference"
+        )
 
 
 def _output_dims(dims: Dims, shape: Any) -> Dims:

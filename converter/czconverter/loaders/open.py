@@ -91,9 +91,9 @@ def _kind_of_zip(path: Path) -> Kind:
         raise ModelError(f"{path} is a damaged zip, probably cut short; copy or export it again") from error
     if {"metadata.json", "config.json"} <= names:
         return "keras"
-    if any(name.endswith((".model", ".json", ".xml")) and "/" not in name for name in names):
-        return "archive"
-    return "torch"
+    root = {name for name in names if "/" not in name}
+    is_archive = any(name == "model.json" or name.endswith((".model", ".xml")) for name in root)
+    return "archive" if is_archive else "torch"
 
 
 def _from_path(path: Path, options: ConvertOptions) -> Network:

@@ -18,6 +18,7 @@ from czconverter import frameworks
 @contextmanager
 def repeatable() -> Iterator[None]:
     """While open, tf2onnx counts from 1, and its sets of nodes are in an order that follows from the nodes' names."""
+    frameworks.load("tf2onnx.tfonnx")  # loaded on first use otherwise, which counts as well
     tf2onnx = frameworks.load("tf2onnx")
     node, utils = tf2onnx.graph.Node, tf2onnx.utils
     counted, utils.INTERNAL_NAME = utils.INTERNAL_NAME, 1

@@ -127,14 +127,7 @@ class TensorFlowNetwork:
         except Exception as error:  # the model's own code, which raises anything
             raise ModelError(_failure(tuple(picture.shape), error)) from error
         scores = _one_picture(scores)
-        if any(
-            a not in (None, b) and b is not None
-            for a, b in zip(scores.shape[1:3], picture.shape[1:3], strict=True)
-        ):
-            raise ModelError(
-                f"the network makes {_pixels(scores.shape)} of {_pixels(picture.shape)} pixels; height and width must stay"
-                " the same"
-            )
+        _check_size(tuple(picture.shape), tuple(scores.shape))
         return scores
 
     def _check_picture(self, shape: tuple[int, ...]) -> None:
@@ -168,6 +161,13 @@ def _one_picture(result: Any) -> Any:
             " width, channels"
         )
     return tf.cast(tf.ensure_shape(tensor, (None,) * 4) if tensor.shape.rank is None else tensor, tf.float32)
+
+
+def _check_size(before: tuple[int | None, ...], after: tuple[int | None, ...]) -> None:
+    if any(None not in pair and len(set(pair)) > 1 for pair in zip(before[1:3], after[1:3], strict=True)):
+        raise ModelError(
+            f"the network makes {_pixels(after)} of {_pixels(before)} pixels; height and width must stay the same"
+        )
 
 
 def _failure(shape: tuple[int | None, ...], error: Exception) -> str:

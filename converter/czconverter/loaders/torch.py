@@ -101,6 +101,11 @@ def load_torch_file(path: Path, *, channels: int | None = None, size: Size = (No
         members = _members(path)
         if any(re.fullmatch(r"[^/]+/models/\w+\.json", name) for name in members):
             return from_exported(load_pt2(path))
+        if "serialized_exported_program.json" in members:
+            raise ModelError(
+                "an older PyTorch saved it with pickled weights, and loading those could run code; save it again with"
+                " torch.export.save of torch 2.9 or newer"
+            )
         if any("/code/" in name for name in members):
             raise _script("it")
         network = from_module(_unpickled(path), channels=channels, size=size)
@@ -308,11 +313,15 @@ def _unpickled(path: Path) -> Any:
 
 def _not_loaded(error: Exception) -> ModelError:
     needed = re.search(r"(?:GLOBAL|class|function) ([\w.]+\.\w+)", str(error))
-    if needed is None:
+    if needed is None and "eights only" not in str(error):
         return ModelError(f"it is no PyTorch file, or damaged ({_reason(error)}); copy or save it again")
+    what = (
+        f"{needed[1]}, which is no layer of torch.nn,"
+        if needed
+        else "more than tensors and layers of torch.nn,"
+    )
     return ModelError(
-        f"it needs {needed[1]}, which is no layer of torch.nn, and loading it could run code; save the network with"
-        " torch.export.save where its code is"
+        f"it needs {what} and loading that could run code; save the network with torch.export.save where its code is"
     )
 
 

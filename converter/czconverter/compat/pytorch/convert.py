@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from czconverter.compat.jobs import carry_out, job_of, job_of_json
+from czconverter.compat.jobs import Job, carry_out, job_of, job_of_json
 from czconverter.compat.model_metadata import ModelSpec
 from czconverter.compat.unpacking import unpack_model
 from czconverter.options import ConvertOptions, TargetFormat
@@ -38,8 +38,8 @@ class _Converter:
         OptionError
             For an input shape that is something else, and for metadata of the other kind.
         """
-        options = _options(input_shape)
-        return carry_out(job_of(model_spec, self.format), output_path, output_name, options)
+        job = job_of(model_spec, self.format)
+        return carry_out(job, output_path, output_name, _options(input_shape, job))
 
     def convert_from_json_spec(
         self,
@@ -55,8 +55,8 @@ class _Converter:
         OptionError
             For an input shape that is something else, and for a JSON spec of the other form.
         """
-        options = _options(input_shape)
-        return carry_out(job_of_json(model_spec_path, self.format), output_path, output_name, options)
+        job = job_of_json(model_spec_path, self.format)
+        return carry_out(job, output_path, output_name, _options(input_shape, job))
 
     def unpack_model(self, model_file: str | Path, target_dir: str | Path) -> tuple[Any, Path]:
         """As `czconverter.compat.unpack_model`; an archive of the other kind is an ArchiveError."""
@@ -75,7 +75,7 @@ class LegacyConverter(_Converter):
     format = "czmodel"
 
 
-def _options(input_shape: Sequence[int]) -> ConvertOptions:
+def _options(input_shape: Sequence[int], job: Job) -> ConvertOptions:
     sizes = tuple(input_shape)
     if len(sizes) == 4:
         raise OptionError(
@@ -83,4 +83,10 @@ def _options(input_shape: Sequence[int]) -> ConvertOptions:
         )
     if len(sizes) != 3:
         raise OptionError(f"input_shape is {sizes}; give (channels, height, width)")
-    return ConvertOptions(channels=sizes[0], spatial_dims=sizes[1:])
+    options = ConvertOptions(channels=sizes[0], spatial_dims=sizes[1:])
+    if job.shapes is not None and job.shapes[0] != (*sizes[1:], sizes[0]):
+        raise OptionError(
+            f"input_shape is {sizes}, but the metadata declare {list(job.shapes[0])} (height, width, channels);"
+            " correct one of them"
+        )
+    return options
