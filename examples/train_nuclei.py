@@ -53,7 +53,7 @@ def draw_training(steps: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         (picture, y, x), index into `CLASSES`.
     """
     drawn = [draw_nuclei(PICTURE, PICTURE, nuclei=5, seed=1000 + n) for n in range(steps * BATCH)]
-    pictures = np.stack([image for image, _ in drawn]) / np.float32(65535)
+    pictures = np.stack([image for image, _ in drawn]).astype(np.float32) / np.float32(65535)
     return pictures[..., np.newaxis], np.stack([classes_of(truth) for _, truth in drawn])
 
 
@@ -98,7 +98,7 @@ def make_archive(network: keras.Model, path: Path) -> ConversionReport:
 
 def draw_test(path: Path) -> NDArray[np.bool_]:
     """Write an image of many tiles, unlike those trained on; return where its nuclei are, (y, x)."""
-    image, truth = draw_nuclei(1024, 1536, nuclei=320, seed=1)
+    image, truth = draw_nuclei(1024, 1024, nuclei=210, seed=1)
     write_image(path, image)
     return truth > 0
 

@@ -149,7 +149,7 @@ def main(folder: Path) -> None:
     """Write both files of the example into `folder`, replacing what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "nuclei.ome.zarr", ignore_errors=True)
-    drawing.write_image(folder / "nuclei.ome.zarr", draw_nuclei()[0])
+    drawing.write_image(folder / "nuclei.ome.zarr", draw_nuclei()[0], compression=19)
     write_model(folder / "nuclei.czann")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from czconverter.metadata import MULTILABEL, REGRESSION, SEMANTIC, ArchiveMetadata
+from czconverter.metadata import MULTILABEL, REGRESSION, SEMANTIC, ArchiveMetadata, Shape
 from czconverter.options import TargetFormat
 from czengine.errors import ModelError, OptionError, PlanError
 
@@ -77,6 +77,30 @@ def channels(metadata: ArchiveMetadata, found: int) -> None:
             f"pixel types {', '.join(metadata.pixel_types)} make {declared} channels, the network takes {found};"
             f" name pixel types that make {found}"
         )
+
+
+def shapes(metadata: ArchiveMetadata, found: tuple[Shape, Shape], *, resized: bool) -> None:
+    """Check that the network has the shapes that were declared.
+
+    Parameters
+    ----------
+    found : (input, output)
+        Its shapes, each (height, width, channels).
+    resized : bool
+        Whether the size was asked for apart from the declaration, which then speaks of channels only.
+
+    Raises
+    ------
+    OptionError
+        Where it does not.
+    """
+    for name, declared, actual in zip(("input", "output"), metadata.shapes or (), found, strict=False):
+        expected = (*actual[:2], declared[2]) if resized else declared
+        if actual != expected:
+            raise OptionError(
+                f"the {name} shape is declared as {list(declared)}, but the network's is {list(actual)}; correct the"
+                " declaration"
+            )
 
 
 def outputs(metadata: ArchiveMetadata, found: int) -> None:

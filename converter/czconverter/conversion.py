@@ -110,7 +110,7 @@ def convert(
         run = verify.source_run(plan.network, plan.before, plan.after)
         batch = verify.pictures(plan.tile, plan.largest)
         expected, seconds = verify.timed(run, batch)
-        _check_result(plan, batch, expected)
+        _check_result(plan, batch, expected, resized=options.tile is not None)
         tell("converting")
         network, warnings = _written(plan, options)
         contents = _contents(plan, network, options.runtime, expected.shape[-1])
@@ -135,14 +135,12 @@ def _plan(
     if format_ == "czmodel":
         metadata = _one_border(metadata, archive=found.spec is not None)
     checks.complete(metadata, format_)
-    channels = options.channels or found.network.channels or metadata.pixel_channels
-    if channels is None:
-        raise OptionError("the network does not say how many channels it takes; give --channels")
+    channels = _channels(found.network, metadata, options)
     checks.channels(metadata, channels)
     tile = _tile(found.network, metadata, options)
     checks.tiling(metadata, tile)
     network = found.network
-    if options.tile or format_ == "czmodel" or network.channels is None:
+    if options.tile or format_ == "czmodel" or network.needs_size:
         network = network.sized(*tile, channels)
     scaled = found.spec.scale_inputs if found.spec else format_ == "czann"
     bridged = bridge(scaled=scaled, format_=format_, pixel_types=metadata.pixel_types)
@@ -176,6 +174,19 @@ def _one_border(metadata: ArchiveMetadata, *, archive: bool) -> ArchiveMetadata:
     return replace(metadata, border=max(y, x))
 
 
+def _channels(network: Network, metadata: ArchiveMetadata, options: ConvertOptions) -> int:
+    """The network's own channels, or what was said about them."""
+    if options.channels and network.channels not in (None, options.channels):
+        raise OptionError(
+            f"--channels is {options.channels}, the network takes {network.channels}; leave it out"
+        )
+    declared = metadata.shapes[0][2] if metadata.shapes else metadata.pixel_channels
+    channels = network.channels or options.channels or declared
+    if channels is None:
+        raise OptionError("the network does not say how many channels it takes; give --channels")
+    return channels
+
+
 def _tile(network: Network, metadata: ArchiveMetadata, options: ConvertOptions) -> tuple[int, int]:
     height, width = options.tile or network.size
     declared = metadata.tile or (None, None)
@@ -187,14 +198,17 @@ def _tile(network: Network, metadata: ArchiveMetadata, options: ConvertOptions) 
     return height, width
 
 
-def _check_result(plan: _Plan, batch: verify.Array, result: verify.Array) -> None:
+def _check_result(plan: _Plan, batch: verify.Array, result: verify.Array, *, resized: bool) -> None:
     """Check that there is a picture for each picture, with what the metadata say in it."""
     if result.ndim != 4 or result.shape[:3] != batch.shape[:3]:
         raise ModelError(
             f"the network makes {_times(result.shape[1:])} of a picture of {_times(batch.shape[1:3])} pixels; only"
             " networks whose result has the height and width of their input can be tiled"
         )
-    checks.outputs(plan.metadata, result.shape[-1])
+    height, width, outputs = result.shape[1:]
+    found = (*plan.tile, plan.channels), (height, width, outputs)
+    checks.shapes(plan.metadata, found, resized=resized)
+    checks.outputs(plan.metadata, outputs)
     checks.scores(plan.metadata, result)
 
 

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from czconverter.json_values import Values, read_values
-from czconverter.metadata import MODEL_TYPES, REGRESSION, SEMANTIC, ArchiveMetadata
+from czconverter.metadata import MODEL_TYPES, REGRESSION, SEMANTIC, ArchiveMetadata, Shape
 from czconverter.options import TargetFormat
 from czengine.errors import ModelError, OptionError
 from czengine.formats.colors import class_colors
 from czengine.spec import ModelSpec
-
-Shape = tuple[int, int, int]
 
 _SHAPE = "[height, width, channels], each from 1 up"
 _OTHER_TYPES = (
@@ -43,16 +41,12 @@ class JsonSpec:
     model : Path
         The network, found.
     metadata : ArchiveMetadata
-        With the licence, found.
-    input_shape, output_shape : (height, width, channels) or None
-        As declared; None in the flat form.
+        With the licence, found; the nested form declares shapes too.
     """
 
     format: TargetFormat
     model: Path
     metadata: ArchiveMetadata
-    input_shape: Shape | None = None
-    output_shape: Shape | None = None
 
 
 def read_json_spec(path: Path) -> JsonSpec:
@@ -159,16 +153,11 @@ def _nested(values: Values, folder: Path) -> JsonSpec:
         border=_border(inner),
         pixel_size=_pixel_size(inner),
         tile=shape[:2],
+        shapes=(shape, _shape(inner, "OutputShape")),
         description=inner.text("ModelDescription") or "",
         licence=_licence(values, folder),
     )
-    return JsonSpec(
-        format="czann",
-        model=values.path("ModelPath", folder),
-        metadata=metadata,
-        input_shape=shape,
-        output_shape=_shape(inner, "OutputShape"),
-    )
+    return JsonSpec(format="czann", model=values.path("ModelPath", folder), metadata=metadata)
 
 
 def _require(missing: list[str]) -> None:

@@ -16,6 +16,8 @@ from czengine.errors import OptionError
 from czengine.formats.legacy import PIXEL_CHANNELS
 from czengine.spec import Color
 
+Shape = tuple[int, int, int]  # height, width, channels
+
 COLOR_HANDLINGS = ("ConvertToMonochrome", "SplitRgb")
 SEMANTIC = "SingleClassSemanticSegmentation"
 MULTILABEL = "MultiClassSemanticSegmentation"
@@ -47,6 +49,8 @@ class ArchiveMetadata:
         Training pixel size (x, y[, z]) in metres. `.czmodel` has no place for it.
     tile : (height, width) or None
         Tile to declare where the network leaves its size open (`.czann` only).
+    shapes : (input, output) or None
+        Declared shapes, each (height, width, channels), that the network is checked against.
     description : str
         Written to `.czann` only.
     postprocessing : str or None
@@ -71,6 +75,7 @@ class ArchiveMetadata:
     border: tuple[int, int] | int | None = None
     pixel_size: tuple[float, ...] | None = None
     tile: tuple[int, int] | None = None
+    shapes: tuple[Shape, Shape] | None = None
     description: str = ""
     postprocessing: str | None = None
     licence: Path | None = None

@@ -29,7 +29,7 @@ def test_a_czann_needs_no_pixel_types_and_a_regression_no_classes() -> None:
 @pytest.mark.parametrize("model_type", [REGRESSION, MULTILABEL])
 def test_a_czmodel_holds_segmentation_only(model_type: str) -> None:
     classes = () if model_type == REGRESSION else TWO
-    with pytest.raises(OptionError, match=f"not {model_type}; write a .czann"):
+    with pytest.raises(OptionError, match=rf"not {model_type}; write a \.czann"):
         checks.complete(metadata(model_type=model_type, classes=classes), "czmodel")
 
 

@@ -262,20 +262,23 @@ def test_the_form_of_the_json_has_to_be_the_converters(net: Path, tmp_path: Path
     [
         (
             {"input_shape": [64, 64, 1], "output_shape": [64, 64, 2]},
-            r"^input_shape is \[64, 64, 1\], but the network's is \[64, 48, 1\]; correct the metadata$",
+            r"^the input shape is declared as \[64, 64, 1\], .* is \[64, 48, 1\]; correct the declaration$",
         ),
-        ({"input_shape": [64, 48, 3]}, r"^input_shape is \[64, 48, 3\], but the network's is \[64, 48, 1\]"),
+        (
+            {"input_shape": [64, 48, 3]},
+            r"^the input shape is declared as \[64, 48, 3\], but the network's is \[64, 48, 1\]",
+        ),
         (
             {"output_shape": [60, 48, 2]},
-            r"^output_shape is \[60, 48, 2\], but the network's is \[64, 48, 2\]",
+            r"^the output shape is declared as \[60, 48, 2\], but the network's is \[64, 48, 2\]",
         ),
         (
             {"output_shape": [64, 48, 3], "classes": None, "model_type": ModelType.REGRESSION},
-            r"^output_shape is \[64, 48, 3\], but the network's is \[64, 48, 2\]",
+            r"^the output shape is declared as \[64, 48, 3\], but the network's is \[64, 48, 2\]",
         ),
         (
             {"classes": ["a", "b", "c"], "output_shape": [64, 48, 3]},
-            r"^there are 3 classes \(a, b, c\) for 2 ",
+            r"^the output shape is declared as \[64, 48, 3\], but the network's is \[64, 48, 2\]",
         ),
     ],
 )

@@ -225,12 +225,15 @@ def test_metadata_of_a_czann() -> None:
         border=45,
         pixel_size=(1e-6, 2e-6),
         tile=(1024, 1024),
+        shapes=((1024, 1024, 3), (1024, 1024, 5)),
     )
 
 
 def test_a_regression_has_no_classes() -> None:
     made = ModelMetadata(ModelType.REGRESSION, [64, 64, 3], [64, 64, 3], [90, 80])
-    assert made.archive_metadata() == ArchiveMetadata(model_type="Regression", border=(45, 40), tile=(64, 64))
+    assert made.archive_metadata() == ArchiveMetadata(
+        model_type="Regression", border=(45, 40), tile=(64, 64), shapes=((64, 64, 3), (64, 64, 3))
+    )
 
 
 def test_a_model_type_goes_by_its_name_too() -> None:

@@ -52,7 +52,7 @@ def test_operators_that_an_opset_does_not_have_are_named() -> None:
         ir_version=8,
     )
     with pytest.raises(
-        ModelError, match="opset 12 from its opset 17: .*LayerNormalization.*; convert it with opset 17"
+        ModelError, match=r"opset 12 from its opset 17: .*LayerNormalization.*; convert it with opset 17"
     ):
         with_opset(model, 12)
 

@@ -105,9 +105,8 @@ def test_the_nested_form(folder: Path) -> None:
             description="of cells",
             licence=folder / "LICENSE",
             id=UUID,
+            shapes=((128, 64, 1), (128, 64, 2)),
         ),
-        input_shape=(128, 64, 1),
-        output_shape=(128, 64, 2),
     )
 
 
@@ -384,7 +383,7 @@ def test_the_nested_form_comes_back(folder: Path, model_type: str) -> None:
         licence=folder / "LICENSE",
         id=UUID,
     )
-    assert (found.input_shape, found.output_shape) == ((32, 32, 4), (32, 32, 2))
+    assert found.metadata.shapes == ((32, 32, 4), (32, 32, 2))
 
 
 def test_what_is_unknown_is_not_written() -> None:

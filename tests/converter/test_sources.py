@@ -184,7 +184,7 @@ def test_label_values_that_do_not_count_are_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     broken = legacy_archive(tmp_path / "a.czmodel", xml="<Model")
-    with pytest.raises(ArchiveError, match="a.czmodel"):
+    with pytest.raises(ArchiveError, match=r"a\.czmodel"):
         convert(broken, tmp_path / "b.czann")
 
 

@@ -58,7 +58,8 @@ def test_the_spec_of_reference_archives_says_the_same(tmp_path: Path, name: str)
     assert (metadata.licence and metadata.licence.name) == spec.licence
     assert found.model.parent == tmp_path / "out"
     if spec.scale_inputs:
-        assert (found.format, found.input_shape) == ("czann", (*spec.tile, spec.channels))
+        assert metadata.shapes is not None
+        assert (found.format, metadata.shapes[0]) == ("czann", (*spec.tile, spec.channels))
         assert (metadata.model_type, metadata.pixel_size) == (
             "SingleClassSemanticSegmentation" if spec.format == "legacy" else spec.model_type,
             spec.pixel_size,

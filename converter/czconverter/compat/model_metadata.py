@@ -112,15 +112,15 @@ class ModelMetadata:
         OptionError
             For values that cannot be.
         """
-        height, width, _ = checked_shape("input_shape", self.input_shape)
-        *_, outputs = checked_shape("output_shape", self.output_shape)
+        given = checked_shape("input_shape", self.input_shape)
+        result = checked_shape("output_shape", self.output_shape)
         if isinstance(self.classes, str):
             raise OptionError(f"classes is {self.classes!r}; give a list of names")
         classes = tuple(self.classes or ())
-        if classes and len(classes) != outputs:
+        if classes and len(classes) != result[2]:
             raise OptionError(
                 f"there are {len(classes)} classes ({', '.join(map(str, classes))}), and output_shape"
-                f" {list(self.output_shape)} has {outputs} outputs; name one class per output"
+                f" {list(self.output_shape)} has {result[2]} outputs; name one class per output"
             )
         return ArchiveMetadata(
             name=self.model_name,
@@ -128,7 +128,8 @@ class ModelMetadata:
             model_type=self.model_type.value,
             border=_border(self.min_overlap),
             pixel_size=_pixel_size(self.scaling),
-            tile=(height, width),
+            tile=given[:2],
+            shapes=(given, result),
             id=self.model_id,
         )
 

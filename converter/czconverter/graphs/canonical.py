@@ -55,6 +55,7 @@ def canonical(
     for graph in nested(copy.graph):
         _by_name(graph.initializer, lambda tensor: tensor.name)
         _by_name(graph.sparse_initializer, lambda tensor: tensor.values.name)
+    _drop_opsets(copy)
     _by_name(copy.opset_import, lambda opset: opset.domain)
     return copy
 
@@ -123,6 +124,15 @@ def _prune(graph: GraphProto) -> None:
     del graph.sparse_initializer[:]
     graph.initializer.extend(kept)
     graph.sparse_initializer.extend(sparse)
+
+
+def _drop_opsets(model: ModelProto) -> None:
+    """Drop those of domains without a node; tf2onnx imports "ai.onnx.ml" for nothing."""
+    used = {"", *(node.domain for graph in nested(model.graph) for node in graph.node)}
+    used |= {opset.domain for function in model.functions for opset in function.opset_import}
+    kept = [opset for opset in model.opset_import if opset.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
 
 
 def _name_nodes(graph: GraphProto) -> None:

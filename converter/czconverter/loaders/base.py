@@ -46,6 +46,10 @@ class Network(Protocol):
         """(height, width) it insists on; None where open."""
 
     @property
+    def needs_size(self) -> bool:
+        """Whether it can be written only after `sized`."""
+
+    @property
     def opset(self) -> int | None:
         """ONNX opset it is in already; None where an exporter chooses."""
 

@@ -146,7 +146,14 @@ def _checked(path: Path, version: Any, config: Any, *, suffix: str) -> _Saved:
 
 
 def _check_safety(path: Path, saved: _Saved) -> None:
-    for name, why in suspects(saved.config, saved.package):
+    try:
+        found = next(suspects(saved.config, saved.package), None)
+    except RecursionError as error:
+        raise ModelError(
+            f"{path} has a description of its model that is nested too deep; save it again"
+        ) from error
+    if found is not None:
+        name, why = found
         raise ModelError(
             f"{path} can run code when it is loaded: {name!r} {why}; give --trust if you know who made the file"
         )

@@ -7,6 +7,7 @@ module to import from. Keras' own classes are harmless, but for a few that read 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,16 +28,10 @@ _CODE = frozenset(
 )
 # tf.* functions that reach out of the graph; a TFOpLambda layer may name any
 _OUTWARD = (
-    "io.",
-    "raw_ops.",
-    "py_function",
-    "numpy_function",
-    "load_",
-    "compat.",
-    "data.",
-    "saved_model.",
-    "summary.",
-)
+    "io.", "raw_ops.", "py_func", "numpy_function", "load_", "data.", "saved_model.", "summary.", "train.", "keras.",
+    "distribute.", "experimental.", "gfile.", "autograph.",
+)  # fmt: skip
+_COMPATIBLE = re.compile(r"^(compat\.v[12]\.)+")  # tf.transpose and others are saved by their old names
 _OPERATORS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 # where a class lies that an .h5 file names without its module
 _PLACES = {
@@ -95,7 +90,8 @@ def _why(entry: dict[str, Any], package: str) -> str | None:
     if kind in _CODE:
         return f"runs code from outside of Keras ({kind})"
     if kind in _OPERATORS:
-        function = str((entry.get("config") or {}).get("function", ""))
+        config = entry.get("config")
+        function = _COMPATIBLE.sub("", str(config.get("function"))) if isinstance(config, dict) else ""
         return f"calls tf.{function}" if function.startswith(_OUTWARD) else None
     return None if _is_keras(kind, module, package) else f"is of a class that is not Keras' own ({kind})"
 

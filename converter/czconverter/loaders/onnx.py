@@ -107,6 +107,11 @@ class OnnxNetwork:
         """Opset the model is in."""
         return opset_of(self.model)
 
+    @property
+    def needs_size(self) -> bool:
+        """Only where it does not say how many channels it takes."""
+        return self.channels is None
+
     def sized(self, height: int, width: int, channels: int) -> OnnxNetwork:
         """See `Network`; what other sizes change in the graph is settled by `set_size`."""
         if self.channels not in (None, channels):

@@ -54,6 +54,11 @@ class TensorFlowNetwork:
     batch: int | None = None
 
     @property
+    def needs_size(self) -> bool:
+        """Only where it does not say how many channels it takes."""
+        return self.channels is None
+
+    @property
     def opset(self) -> None:
         """See `Network`: tf2onnx chooses."""
 

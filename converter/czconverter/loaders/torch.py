@@ -149,6 +149,11 @@ class TorchNetwork:
         """None: the exporter chooses."""
         return None
 
+    @property
+    def needs_size(self) -> bool:
+        """A module is always exported for one size."""
+        return self.program is None or self.channels is None
+
     def sized(self, height: int, width: int, channels: int) -> TorchNetwork:
         """See `Network`; an exported program keeps the size it was exported for."""
         if self.channels not in (None, channels):

@@ -74,7 +74,7 @@ def classes_of(truth: NDArray[np.int32]) -> NDArray[np.uint8]:
     return np.where(truth == 0, 0, np.where(np.all(same, axis=0), 1, 2)).astype(np.uint8)
 
 
-def write_image(path: Path, image: NDArray[np.uint16]) -> None:
+def write_image(path: Path, image: NDArray[np.uint16], *, compression: int = 3) -> None:
     """Write a picture as an OME-Zarr 0.5 image, axes CYX, with its pyramid.
 
     Parameters
@@ -83,6 +83,8 @@ def write_image(path: Path, image: NDArray[np.uint16]) -> None:
         Folder to make.
     image : ndarray of uint16
         (y, x), both sides multiples of four: each of the `LEVELS` is half as large as the one before.
+    compression : int
+        Level of zstd, 1 to 22; above 9 it takes seconds.
     """
     import zarr
     from zarr.codecs import ZstdCodec
@@ -96,7 +98,7 @@ def write_image(path: Path, image: NDArray[np.uint16]) -> None:
             shape=level.shape,
             dtype=level.dtype,
             chunks=(1, 256, 256),
-            compressors=ZstdCodec(level=19),
+            compressors=ZstdCodec(level=compression),
             dimension_names=("c", "y", "x"),
         )
         array[:] = level

@@ -84,9 +84,10 @@ def _options(input_shape: Sequence[int], job: Job) -> ConvertOptions:
     if len(sizes) != 3:
         raise OptionError(f"input_shape is {sizes}; give (channels, height, width)")
     options = ConvertOptions(channels=sizes[0], spatial_dims=sizes[1:])
-    if job.shapes is not None and job.shapes[0] != (*sizes[1:], sizes[0]):
+    declared = job.metadata.shapes
+    if declared is not None and declared[0] != (*sizes[1:], sizes[0]):
         raise OptionError(
-            f"input_shape is {sizes}, but the metadata declare {list(job.shapes[0])} (height, width, channels);"
+            f"input_shape is {sizes}, but the metadata declare {list(declared[0])} (height, width, channels);"
             " correct one of them"
         )
     return options
