@@ -95,7 +95,7 @@ def test_probabilities_pass() -> None:
 
 @pytest.mark.parametrize("values", [[0.5, 0.6], [2.0, -1.0], [3.0, 4.0]])
 def test_what_does_not_sum_to_one_is_refused(values: list[float]) -> None:
-    with pytest.raises(ModelError, match="sum to .* not one; if they are logits add --postprocess softmax"):
+    with pytest.raises(ModelError, match=r"sum to .* not one; if they are logits add --postprocess softmax"):
         checks.scores(metadata(), np.array([[[values]]], np.float32))
 
 

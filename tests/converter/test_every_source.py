@@ -118,7 +118,7 @@ def torch_file(folder: Path) -> Path:
 def torch_program(folder: Path) -> Any:
     need("onnxscript")
     need("torch")
-    return torch_models.exported(torch_models.unet(1), 1, SIZE, SIZE)
+    return torch_models.exported(torch_models.unet(1), 2, 1, SIZE, SIZE)
 
 
 def torch_pt2(folder: Path) -> Path:

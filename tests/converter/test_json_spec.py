@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from czconverter.json_spec import JsonSpec, czann_spec, legacy_spec, read_json_spec
-from czconverter.metadata import MODEL_TYPES, ArchiveMetadata
+from czconverter.metadata import MODEL_TYPES, SEMANTIC, ArchiveMetadata
 from czengine.errors import CzEngineError, ModelError, OptionError
 from tests.support.specs import make_spec
 
@@ -113,7 +113,8 @@ def test_the_nested_form(folder: Path) -> None:
 def test_what_the_nested_form_may_leave_out(folder: Path) -> None:
     missing = dict.fromkeys(("Id", "ModelName", "Classes", "MinOverlap", "Scaling"))
     assert nested(folder, **missing, outer={"LicenseFile": None}) == nested(folder)
-    assert nested(folder).metadata == ArchiveMetadata(model_type=INNER["Type"], tile=(128, 64))  # type: ignore[arg-type]
+    said = ArchiveMetadata(model_type=SEMANTIC, tile=(128, 64), shapes=((128, 64, 1), (128, 64, 2)))
+    assert nested(folder).metadata == said
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
@@ -382,8 +383,8 @@ def test_the_nested_form_comes_back(folder: Path, model_type: str) -> None:
         description="said",
         licence=folder / "LICENSE",
         id=UUID,
+        shapes=((32, 32, 4), (32, 32, 2)),
     )
-    assert found.metadata.shapes == ((32, 32, 4), (32, 32, 2))
 
 
 def test_what_is_unknown_is_not_written() -> None:

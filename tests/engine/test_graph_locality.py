@@ -298,10 +298,10 @@ def test_networks_of_torch() -> None:
         nn.Softmax(1),
     )
     assert whole_tile_layers(torch_onnx(plain)) == ()
-    assert operators(torch_onnx(Excited())) <= {"ReduceMean", "GlobalAveragePool"}
-    assert len(whole_tile_layers(torch_onnx(Excited()))) == 1
-    normed = nn.Sequential(nn.Conv2d(3, 4, 1), nn.InstanceNorm2d(4), nn.GroupNorm(2, 4))
-    assert len(whole_tile_layers(torch_onnx(normed))) == 2
+    looking = nn.Sequential(Excited(), nn.Conv2d(3, 4, 1), nn.InstanceNorm2d(4), nn.GroupNorm(2, 4))
+    found = whole_tile_layers(torch_onnx(looking))
+    assert len(found) == 3
+    assert found[0].endswith(("(ReduceMean)", "(GlobalAveragePool)"))
     dense = nn.Sequential(nn.Flatten(), nn.Linear(1728, 1152), nn.Unflatten(1, (2, 24, 24)))
-    assert operators(torch_onnx(dense)) <= {"Gemm", "MatMul"}
-    assert len(whole_tile_layers(torch_onnx(dense))) == 1
+    (name,) = whole_tile_layers(torch_onnx(dense))
+    assert name.endswith(("(Gemm)", "(MatMul)"))

@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from czconverter.graphs.names import copy_of, ends, fresh, nested, rename, subgraphs, used_by
+from czconverter.graphs.names import ends, fresh, nested, rename, subgraphs, used_by
+from czconverter.graphs.opset import weights_inside
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 _COUNTERS = re.compile(r"(__\d+|:\d+)+$")
-_FIRST_IR_WITH_FREE_WEIGHTS = 4  # before, every initializer had to be an input as well
 
 
 def canonical(
@@ -41,10 +41,9 @@ def canonical(
     ModelError
         Where the network has more inputs or outputs, or none.
     """
-    copy = copy_of(model)
+    copy = weights_inside(model)
     source, result = (value.name for value in ends(copy))
     _strip(copy)
-    _free_weights(copy)
     _sort(copy.graph)
     for graph in nested(copy.graph):
         _prune(graph)
@@ -74,15 +73,6 @@ def _strip(message: Any) -> None:
         if field.message_type is not None:
             for child in [value] if hasattr(value, "DESCRIPTOR") else value:
                 _strip(child)
-
-
-def _free_weights(model: ModelProto) -> None:
-    """Weights are no inputs: readers that take the first input as the picture must find the picture."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in weights]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    model.ir_version = max(model.ir_version, _FIRST_IR_WITH_FREE_WEIGHTS)
 
 
 def _sort(graph: GraphProto) -> None:

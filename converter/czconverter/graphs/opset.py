@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from czconverter.graphs.names import copy_of
 from czconverter.graphs.running import alike
-from czengine.errors import ModelError
+from czengine.errors import MissingExtra, ModelError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -56,38 +56,39 @@ def weights_inside(model: ModelProto) -> ModelProto:
 
 
 def _converted(model: ModelProto, before: int, opset: int) -> ModelProto:
+    """By onnx, or under another number: what a trial shows to compute the same."""
     from onnx import version_converter
 
-    try:
-        return version_converter.convert_version(model, opset)
-    except Exception as error:  # a RuntimeError by its adapters, others by its checks
-        relabelled = _relabelled(model, opset)
-        if relabelled is not None:
-            return relabelled
-        raise ModelError(
-            f"the network cannot be written in opset {opset} from its opset {before}: {_reason(error)};"
-            f" convert it with opset {before}, or export it again with opset {opset}"
-        ) from error
+    why = f"as onnx writes it in opset {opset}, it computes something else"
+    for rewrite in (version_converter.convert_version, _relabelled):
+        try:
+            written = rewrite(model, opset)
+            if alike(model, written):
+                return written
+        except MissingExtra:
+            raise
+        except Exception as error:  # a RuntimeError by its adapters, others by its checks
+            if rewrite is version_converter.convert_version:
+                why = _reason(error)
+    raise ModelError(
+        f"the network cannot be written in opset {opset} from its opset {before}: {why};"
+        f" convert it with opset {before}, or export it again with opset {opset}"
+    )
 
 
-def _relabelled(model: ModelProto, opset: int) -> ModelProto | None:
-    """The same nodes under another opset number; None where they would mean something else there.
+def _relabelled(model: ModelProto, opset: int) -> ModelProto:
+    """The same nodes under another opset number, if onnx's checker lets them pass.
 
-    onnx has hardly any way down, though most operators only learnt more types since. Its checker tells what is
-    written differently, and a trial tells what means something different.
+    onnx has hardly any way down, though most operators only learnt more types since.
     """
-    from onnx import checker, shape_inference
+    from onnx import checker
 
     relabelled = copy_of(model)
     for entry in relabelled.opset_import:
         if entry.domain in _DEFAULT_DOMAINS:
             entry.version = opset
-    try:
-        checker.check_model(relabelled, full_check=True)
-        runs_alike = alike(model, relabelled)
-    except (checker.ValidationError, shape_inference.InferenceError, ModelError):
-        return None
-    return relabelled if runs_alike else None
+    checker.check_model(relabelled, full_check=True)
+    return relabelled
 
 
 def _reason(error: Exception) -> str:

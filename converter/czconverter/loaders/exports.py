@@ -5,6 +5,7 @@ What is traced and frozen is not decided here. Only this module knows tf2onnx an
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from czengine.errors import ModelError, OptionError
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
+_COPIES = "TF2ONNX_CATCH_ERRORS"  # tf2onnx's own variable
 SIGNATURE, INPUT, OUTPUT = "serving_default", "input", "output"
 
 
@@ -36,21 +38,42 @@ def as_onnx(frozen: Frozen, opset: int) -> ModelProto:
     last = max(tf2onnx.constants.OPSET_TO_IR_VERSION)
     if opset > last:
         raise OptionError(f"opset is {opset}; TensorFlow networks can be written up to opset {last}")
-    try:
-        with frameworks.quiet():
-            tf2onnx.utils.INTERNAL_NAME = (
-                0  # it counts for ever, and which of two equal nodes is kept goes by names
-            )
-            model, _ = tf2onnx.convert.from_graph_def(
-                frozen.graph, input_names=[frozen.input], output_names=[frozen.output], opset=opset
-            )
-    except Exception as error:  # tf2onnx has no errors of its own: any handler of an operator may fail
-        raise ModelError(f"the network cannot be written as ONNX: {reason(error)}") from error
+    with frameworks.quiet():
+        model = _converted(frozen, opset)
     _set_dims(model.graph.input[0], frozen.input_dims)
     _set_dims(model.graph.output[0], frozen.output_dims)
     named = canonical(name_dims(model), input_name=INPUT, output_name=OUTPUT)
     check_onnx(named)
     return named
+
+
+def _converted(frozen: Frozen, opset: int) -> ModelProto:
+    """What tf2onnx makes of it: first without its copies before each optimisation, which double memory and time.
+
+    With them it leaves out what fails, so that is the second try.
+    """
+    before = os.environ.get(_COPIES)
+    os.environ[_COPIES] = "FALSE"
+    try:
+        return _once(frozen, opset)
+    except ModelError:
+        del os.environ[_COPIES]
+        return _once(frozen, opset)
+    finally:
+        os.environ.pop(_COPIES, None)
+        if before is not None:
+            os.environ[_COPIES] = before
+
+
+def _once(frozen: Frozen, opset: int) -> ModelProto:
+    convert = frameworks.load("tf2onnx").convert.from_graph_def
+    try:
+        model, _ = convert(
+            frozen.graph, input_names=[frozen.input], output_names=[frozen.output], opset=opset
+        )
+    except Exception as error:  # tf2onnx has no errors of its own: any handler of an operator may fail
+        raise ModelError(f"the network cannot be written as ONNX: {reason(error)}") from error
+    return model
 
 
 def write_saved_model(frozen: Frozen, folder: Path) -> None:

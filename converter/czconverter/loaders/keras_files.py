@@ -146,12 +146,7 @@ def _checked(path: Path, version: Any, config: Any, *, suffix: str) -> _Saved:
 
 
 def _check_safety(path: Path, saved: _Saved) -> None:
-    try:
-        found = next(suspects(saved.config, saved.package), None)
-    except RecursionError as error:
-        raise ModelError(
-            f"{path} has a description of its model that is nested too deep; save it again"
-        ) from error
+    found = next(suspects(saved.config, saved.package), None)
     if found is not None:
         name, why = found
         raise ModelError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,20 +57,17 @@ def suspects(config: Any, package: str) -> Iterator[tuple[str, str]]:
     package : {"keras", "tf_keras"}
         The Keras that would load it.
     """
-    yield from _search(config, package, "model")
-
-
-def _search(value: Any, package: str, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _search(item, package, name)
-    if isinstance(value, dict):
-        name = _name(value, name)
-        why = _why(value, package) if "class_name" in value else None
-        if why is not None:
-            yield name, why
-        for item in value.values():
-            yield from _search(item, package, name)
+    waiting = deque([(config, "model")])  # no recursion: a config may be nested as deep as it likes
+    while waiting:
+        value, name = waiting.popleft()
+        if isinstance(value, dict):
+            name = _name(value, name)
+            why = _why(value, package) if "class_name" in value else None
+            if why is not None:
+                yield name, why
+            value = list(value.values())
+        if isinstance(value, list):
+            waiting.extend((item, name) for item in value)
 
 
 def _name(value: dict[str, Any], outer: str) -> str:
