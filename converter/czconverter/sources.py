@@ -88,9 +88,7 @@ def lost(spec: ModelSpec, format_: TargetFormat) -> tuple[str, ...]:
         }
         target = ".czmodel"
     return tuple(
-        f"{what} of the source archive is left out: {target} cannot hold it"
-        for what, is_said in said.items()
-        if is_said
+        f"{what} left out: {target} has no place for it" for what, is_said in said.items() if is_said
     )
 
 

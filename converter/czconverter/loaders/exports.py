@@ -68,9 +68,9 @@ def _converted(frozen: Frozen, opset: int) -> ModelProto:
 def _once(frozen: Frozen, opset: int) -> ModelProto:
     convert = frameworks.load("tf2onnx").convert.from_graph_def
     try:
-        model, _ = convert(
+        model: ModelProto = convert(
             frozen.graph, input_names=[frozen.input], output_names=[frozen.output], opset=opset
-        )
+        )[0]
     except Exception as error:  # tf2onnx has no errors of its own: any handler of an operator may fail
         raise ModelError(f"the network cannot be written as ONNX: {reason(error)}") from error
     return model
