@@ -14,6 +14,7 @@ import pytest
 from czengine import open_model
 from tests.support.archives import czann_archive, onnx_network
 from tests.support.commands import Outcome, run_apart, run_here
+from tests.support.frameworks import need
 
 COMMON = ("--classes", "Background,Cell", "--border", "4")
 
@@ -124,6 +125,49 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     assert done.err.count("\n") == 1
     assert "Traceback" not in done.err
     assert left(source.parent) == ["net.onnx"]
+
+
+def two_inputs() -> bytes:
+    import onnx
+
+    return bytes(
+        onnx.parser.parse_model(
+            '<ir_version: 8, opset_import: ["": 17]>'
+            " g (float[N,32,32,1] one, float[N,32,32,1] two) => (float[N,32,32,1] sum) { sum = Add (one, two) }"
+        ).SerializeToString()
+    )
+
+
+def foreign_operator() -> bytes:
+    import onnx
+
+    return bytes(
+        onnx.parser.parse_model(
+            '<ir_version: 8, opset_import: ["": 17]>'
+            " g (float[N,32,32,2] one) => (float[N,32,32,2] two) { two = FancyUpsampling (one) }"
+        ).SerializeToString()
+    )
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (two_inputs(), "the network has 2 inputs (one, two); exactly one is supported"),
+        (foreign_operator(), "FancyUpsampling"),
+        (onnx_network(32, 32)[:200], "network"),
+        (b"\x89HDF\r\n\x1a\n and no more", "net.onnx"),
+    ],
+)
+def test_networks_that_cannot_be_converted(
+    network: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.onnx").write_bytes(network)
+    if network.startswith(b"\x89HDF"):
+        need("h5py")
+    done = run_here(capsys, "convert", tmp_path / "net.onnx", tmp_path / "a.czann", *COMMON)
+    assert (done.code, done.err.count("\n")) == (3, 1), done.err
+    assert message in done.err
+    assert left(tmp_path) == ["net.onnx"]
 
 
 def test_debug_shows_the_traceback(source: Path) -> None:

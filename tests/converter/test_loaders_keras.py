@@ -310,9 +310,9 @@ def test_bilinear_upsampling_of_an_open_size() -> None:
 
 
 def test_other_backend() -> None:
-    need("keras")
+    need("keras"), need("torch")
     script = (
-        "import os; os.environ['KERAS_BACKEND'] = 'numpy'\n"
+        "import os; os.environ['KERAS_BACKEND'] = 'torch'\n"
         "import keras; from czconverter.loaders.keras import from_keras\n"
         "from czengine.errors import ModelError\n"
         "x = keras.layers.Input((8, 8, 1)); model = keras.Model(x, keras.layers.ReLU()(x))\n"
@@ -320,7 +320,7 @@ def test_other_backend() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == (
-        "Keras computes with numpy in this process; save the model as a .keras file and convert that with"
+        "Keras computes with torch in this process; save the model as a .keras file and convert that with"
         " KERAS_BACKEND=tensorflow set"
     )
 

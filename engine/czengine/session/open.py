@@ -19,8 +19,8 @@ def open_session(spec: ModelSpec, network: bytes, *, batch: int, threads: int) -
     """
     if spec.runtime is Runtime.SAVEDMODEL:
         raise ModelError(
-            f"model {spec.name!r} holds a TensorFlow SavedModel and needs the TensorFlow backend, "
-            f"which this version does not have yet; export the model again with ONNX inside"
+            f"model {spec.name!r} holds a TensorFlow SavedModel, which this version cannot run yet; put ONNX inside:"
+            " pip install 'czengine[converter]', then czengine convert MODEL NEW_MODEL"
         )
     from czengine.session.onnx import OnnxSession
 
