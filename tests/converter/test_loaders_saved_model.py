@@ -14,7 +14,7 @@ from czengine.archive import read_archive
 from czengine.errors import ArchiveError, ModelError
 from tests.support.archives import saved_model
 from tests.support.frameworks import need
-from tests.support.keras_models import input_dims, normalised, picture, run_onnx, unet
+from tests.support.keras_models import agree, input_dims, normalised, picture, run_onnx, unet
 from tests.support.shared import shared_path
 
 REFERENCES = ("legacy300_gray16_savedmodel_tf215", "legacy310_gray16_savedmodel")
@@ -51,12 +51,6 @@ def save(tf: Any, module: Any, folder: Path, signatures: Any = None) -> Path:
 
 def expected(batch: Any) -> Any:
     return batch * np.array([2.0, 3.0], np.float32) + 0.5
-
-
-def agree(network: Any, batch: Any) -> Any:
-    model = network.to_onnx(17)
-    np.testing.assert_allclose(run_onnx(model, batch), network.run(batch), atol=1e-5)
-    return model
 
 
 @pytest.mark.parametrize("name", REFERENCES)

@@ -107,7 +107,5 @@ def shrunk() -> bytes:
 
 def test_saved_models_are_told_apart_before_anything_is_loaded() -> None:
     spec = replace(make_spec(), runtime=Runtime.SAVEDMODEL)
-    with pytest.raises(
-        ModelError, match="'test' holds a TensorFlow SavedModel, .* czengine convert MODEL"
-    ):
+    with pytest.raises(ModelError, match=r"'test' holds a TensorFlow SavedModel, .* czengine convert MODEL"):
         open_session(spec, b"", batch=1, threads=1)

@@ -99,6 +99,13 @@ def run_onnx(model: Any, batch: Array) -> Array:
     return np.asarray(scores)
 
 
+def agree(network: Any, batch: Array, opset: int = 17) -> Any:
+    """The network as ONNX, once that gives what the network itself gives."""
+    model = network.to_onnx(opset)
+    np.testing.assert_allclose(run_onnx(model, batch), network.run(batch), atol=1e-5)
+    return model
+
+
 def input_dims(model: Any) -> list[int | str]:
     """Sizes and names of the axes of a ModelProto's input."""
     return [dim.dim_value or dim.dim_param for dim in model.graph.input[0].type.tensor_type.shape.dim]

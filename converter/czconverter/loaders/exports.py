@@ -15,6 +15,7 @@ from czconverter.graphs.check import check_onnx
 from czconverter.graphs.dims import name_dims
 from czconverter.loaders.freeze import Dims, Frozen
 from czconverter.loaders.reasons import reason
+from czconverter.loaders.repeatable import repeatable
 from czengine.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def as_onnx(frozen: Frozen, opset: int) -> ModelProto:
     last = max(tf2onnx.constants.OPSET_TO_IR_VERSION)
     if opset > last:
         raise OptionError(f"opset is {opset}; TensorFlow networks can be written up to opset {last}")
-    with frameworks.quiet():
+    with frameworks.quiet(), repeatable():
         model = _converted(frozen, opset)
     _set_dims(model.graph.input[0], frozen.input_dims)
     _set_dims(model.graph.output[0], frozen.output_dims)
