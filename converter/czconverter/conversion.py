@@ -6,6 +6,7 @@ pack, and compare before the archive appears under its name. Only this module kn
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from czengine.spec import Runtime
 _OPSETS = (17, 18)  # 18 where an exporter has nothing older
 _LEGACY_OPSET = 12  # what readers of .czmodel promise
 _NAMESPACE = uuid.UUID("6f3cf7e4-6f0b-5d0e-9b61-2d6b1f3c9a57")  # ours, for ids made from content
+_ONE_AT_A_TIME = threading.RLock()  # the frameworks keep names, policies and messages for the whole process
 Tell = Callable[[str], None]
 
 
@@ -104,7 +106,11 @@ def convert(
     format_ = format_of(Path(target), options.format)
     path = target_path(Path(target), format_)
     tell("loading")
-    with opened(source, options=options) as found, staged(path, overwrite=options.overwrite) as part:
+    with (
+        _ONE_AT_A_TIME,
+        staged(path, overwrite=options.overwrite) as part,
+        opened(source, options=options) as found,
+    ):
         plan = _plan(found, metadata or ArchiveMetadata(), format_, path, options)
         tell("running the source")
         run = verify.source_run(plan.network, plan.before, plan.after)

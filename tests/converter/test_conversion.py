@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,16 @@ def test_the_same_input_gives_the_same_bytes(source: Path, name: str) -> None:
     assert first.target.read_bytes() == second.target.read_bytes()
     other = convert(source, source.with_name(f"3{name}"), replace(METADATA, name="m"), options=TILE)
     assert other.id != first.id == second.id
+
+
+def test_two_threads_at_once_write_what_one_would(source: Path) -> None:
+    said = replace(METADATA, name="n")
+
+    def target(name: str) -> bytes:
+        return convert(source, source.with_name(f"{name}.czann"), said, options=TILE).target.read_bytes()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(target, "abcd")) == {target("e")}
 
 
 def test_the_name_is_the_targets_where_none_is_given(source: Path) -> None:
