@@ -1,7 +1,7 @@
 """The examples run as their users run them: the script as a command, the notebook in a kernel of its own.
 
-The script trains fully once, for its promises: the score, the size, better than the network that was set by hand.
-Notebook and script then train for two steps in the same folder, for the mechanics.
+The script trains here as shortly as its promises allow; how good the whole training is, the bundled example shows
+(`tests/engine/test_example.py`), which was made by it. The notebook trains for two steps, for the mechanics.
 """
 
 from __future__ import annotations
@@ -11,58 +11,54 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import zarr
-from numpy.typing import NDArray
 
-from czengine import Model, example, open_model, predict_array
+from czengine import Model, example, open_model
 from czengine.example.drawing import draw_nuclei
-from scripts import make_example
 from tests.support.frameworks import need, need_package
+from tests.support.nuclei import overlap, reach
 from tests.support.results import validate
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-NOTEBOOK = EXAMPLES / "train_nuclei.ipynb"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "examples" / "train_nuclei.py"
+NOTEBOOK = ROOT / "examples" / "train_nuclei.ipynb"
 STEPS = "steps = 100"  # in the notebook
 
 
-def run_script(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What `python examples/train_nuclei.py` says, run in a folder."""
-    command = [sys.executable, str(EXAMPLES / "train_nuclei.py"), *arguments]
+def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What Python says, run in a folder."""
+    command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    return float((found & truth).sum() / (found | truth).sum())
+def members(archive: Path) -> tuple[dict[str, Any], bytes]:
+    """Metadata but for the id, and the network."""
+    with zipfile.ZipFile(archive) as opened:
+        said = json.loads(opened.read("model.json"))
+        return {key: value for key, value in said.items() if key != "Id"}, opened.read("model.model")
 
 
-def pieces(mask: NDArray[np.bool_]) -> int:
-    """Number of connected parts: every pixel takes the largest number around it, until nothing changes."""
-    numbers = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
-    before = np.zeros_like(numbers)
-    while (numbers != before).any():
-        before, wide = numbers, np.pad(numbers, 1)
-        around = [wide[1:-1, 1:-1], wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]]
-        numbers = np.max(around, axis=0) * mask
-    return len(np.unique(numbers[mask]))
-
-
-# The script, trained as it is by default ---------------------------------------------------------------------
+# The script, with a training of 25 steps -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder that the script makes, and what it prints."""
+    """The folder that the script fills, where an earlier run left something, and what it prints."""
     need("keras")
-    folder = tmp_path_factory.mktemp("script")
-    done = run_script(folder=folder)
+    folder = tmp_path_factory.mktemp("script") / "nuclei"
+    (folder / "nuclei.ome.zarr").mkdir(parents=True)
+    (folder / "nuclei.ome.zarr" / "stale").touch()
+    (folder / "nuclei.czann").touch()
+    done = run(SCRIPT, "--steps", "25", folder=folder.parent)
     assert done.returncode == 0, done.stderr
-    return folder / "nuclei", done.stdout
+    assert done.stderr == ""  # not even from TensorFlow
+    return folder, done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +71,10 @@ def test_the_score_holds_and_is_the_true_one(trained: tuple[Path, str]) -> None:
     found = re.search(r"^IoU: +(0\.\d{3})$", printed, re.MULTILINE)
     assert found is not None, printed
     labels = np.asarray(zarr.open_array(folder / "nuclei.ome.zarr" / "labels" / "Nuclei" / "0", mode="r"))
-    _, truth = draw_nuclei(1024, 1024, nuclei=210, seed=1)
+    _, truth = draw_nuclei(768, 768, nuclei=120, seed=1)
     score = overlap(labels.reshape(truth.shape) >= 2, truth > 0)
     assert found[1] == f"{score:.3f}"
-    assert score >= 0.93
+    assert score >= 0.85
 
 
 def test_the_archive_says_what_was_trained(model: Model, trained: tuple[Path, str]) -> None:
@@ -91,37 +87,24 @@ def test_the_archive_says_what_was_trained(model: Model, trained: tuple[Path, st
     assert spec.warnings == ()
 
 
-def test_what_was_written_is_valid(trained: tuple[Path, str]) -> None:
+def test_what_was_written_is_valid_and_replaces_an_earlier_run(trained: tuple[Path, str]) -> None:
     image = trained[0] / "nuclei.ome.zarr"
     validate(image, image / "labels" / "Nuclei")
+    assert not (image / "stale").exists()
 
 
 def test_the_border_covers_what_the_network_looks_at(model: Model) -> None:
-    """One pixel is changed, at every place of the coarsest pixels: how far away does the result change?"""
-    session = onnxruntime.InferenceSession(model.network, providers=["CPUExecutionProvider"])
-    flat = np.random.RandomState(0).uniform(0, 0.1, (1, 256, 256, 1)).astype(np.float32)
-    name, reach = session.get_inputs()[0].name, 0
-    (before,) = session.run(None, {name: flat})
-    for place in range(126, 130):
-        spot = flat.copy()
-        spot[0, place, place] = 10.0
-        (after,) = session.run(None, {name: spot})
-        reach = max(
-            reach, *(int(abs(at - place).max()) for at in np.nonzero((before != after)[0].any(axis=-1)))
-        )
-    assert reach == 23  # as the comment in the script says
-    assert min(model.spec.border) >= reach
+    assert reach(model.network) == 23 <= min(model.spec.border)  # as the comment in the script says
 
 
-def test_it_is_better_than_the_network_set_by_hand(model: Model) -> None:
-    image, truth = make_example.draw_nuclei()
-    trained, by_hand = (predict_array(each, image) for each in (model, open_model(example.model_path())))
-    assert overlap(trained > 1, truth) > overlap(by_hand > 1, truth) + 0.02
-    assert abs(pieces(trained == 2) - make_example.NUCLEI) <= 2  # crumbs, or nuclei that flow together
-    assert pieces(by_hand == 2) == make_example.NUCLEI
+def test_the_bundled_model_is_one_of_these(model: Model, trained: tuple[Path, str]) -> None:
+    """The committed archive was made by the script as it is: all but weights and id is the same."""
+    assert members(example.model_path())[0] == members(trained[0] / "nuclei.czann")[0]
+    assert example.model_path().stat().st_size == pytest.approx(len(model.network), rel=0.1)
+    assert reach(open_model(example.model_path()).network) == reach(model.network)
 
 
-# The notebook, and the script after it -----------------------------------------------------------------------
+# The notebook, and the script that makes the bundled example after it ------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +114,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     need_package("ipykernel")
     nbclient, nbformat = need_package("nbclient"), need_package("nbformat")
     folder = tmp_path_factory.mktemp("notebook")
-    shutil.copy(EXAMPLES / "train_nuclei.py", folder)
+    shutil.copy(SCRIPT, folder)
     text = NOTEBOOK.read_text(encoding="utf-8")
     assert text.count(STEPS) == 1
     notebook = nbformat.reads(text.replace(STEPS, "steps = 2"), as_version=4)
@@ -157,15 +140,14 @@ def test_the_notebook_shows_pictures_and_a_score(executed: tuple[Path, Any]) -> 
     assert {"nuclei.czann", "nuclei.ome.zarr", "nuclei.png"} <= {path.name for path in folder.iterdir()}
 
 
-def test_the_script_makes_the_same_archive_over_it(executed: tuple[Path, Any]) -> None:
-    """Training is reproducible, and a second run into the same folder replaces the first."""
-    folder, _ = executed
-    by_notebook = (folder / "nuclei.czann").read_bytes()
-    (folder / "nuclei.ome.zarr" / "stale").touch()
-    done = run_script("--out", str(folder), "--steps", "2", folder=folder.parent)
+def test_training_again_makes_the_same_network(executed: tuple[Path, Any], tmp_path: Path) -> None:
+    """The script of the bundled example trains as the notebook does; the id is its own."""
+    done = run("-m", "scripts.make_example", "--steps", "2", tmp_path, folder=ROOT)
     assert done.returncode == 0, done.stderr
-    assert (folder / "nuclei.czann").read_bytes() == by_notebook
-    assert not (folder / "nuclei.ome.zarr" / "stale").exists()
+    again = tmp_path / "nuclei.czann"
+    assert members(again) == members(executed[0] / "nuclei.czann")
+    assert open_model(again).spec.id == open_model(example.model_path()).spec.id
+    assert (tmp_path / "nuclei.ome.zarr" / "zarr.json").is_file()
 
 
 def test_the_notebook_is_committed_clean() -> None:
@@ -176,9 +158,15 @@ def test_the_notebook_is_committed_clean() -> None:
     assert not any("def " in "".join(cell["source"]) for cell in cells)  # code is in train_nuclei.py
 
 
-def test_no_steps_are_refused(tmp_path: Path) -> None:
+def test_no_steps_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     need("keras")
-    done = run_script("--steps", "0", folder=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.endswith("error: --steps is 0; at least 1 is needed\n")
+    from examples import train_nuclei
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train_nuclei.py", "--steps", "0"])
+    with pytest.raises(SystemExit, match="2"):
+        train_nuclei.main()
+    assert capsys.readouterr().err.endswith("error: --steps is 0; at least 1 is needed\n")
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = tuple(ROOT / top for top in ("engine", "converter", "bench"))
 SOURCES = tuple(path for package in PACKAGES for path in sorted(package.rglob("*.py")))
 TESTS = tuple(sorted((ROOT / "tests").rglob("*.py")))
-ALL = (*SOURCES, *TESTS, *sorted((ROOT / "scripts").glob("*.py")))
+ALL = (
+    *SOURCES,
+    *TESTS,
+    *sorted(path for top in ("examples", "scripts") for path in (ROOT / top).glob("*.py")),
+)
 
 FILE_LINES, FILE_MEDIAN = 400, 150
 FUNCTION_LINES, FUNCTION_P95, FUNCTION_MEDIAN = 80, 50, 12

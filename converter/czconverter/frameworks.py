@@ -1,7 +1,7 @@
-"""Imports TensorFlow, Keras, tf2onnx and PyTorch: late, quietly, and with a way out where one is missing.
+"""Imports TensorFlow, Keras, PyTorch and onnxruntime: late, quietly, and with a way out where one is missing.
 
-Nothing else in the converter imports them at the top of a module: an ONNX model is converted without any of them.
-Only this module knows which extra brings which package, and how to keep their start-up messages off the terminal.
+Nothing else in the converter imports them: an ONNX model is converted with onnxruntime alone. Only this module knows
+which extra brings which package, and how to keep their start-up messages off the terminal.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import importlib
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from czconverter.reasons import reason
 from czengine.errors import MissingExtra
 
 _EXTRAS = {
@@ -26,6 +28,7 @@ _EXTRAS = {
     "h5py": "converter",
     "torch": "torch",
     "onnxscript": "torch",
+    "onnxruntime": "cpu",
 }
 
 
@@ -35,7 +38,7 @@ def load(name: str) -> Any:
     Raises
     ------
     MissingExtra
-        Where it is not installed; the message names the extra that brings it.
+        Where it is not installed, or broken; the message says why, and names the extra that brings it.
     """
     if sys.modules.get(name) is not None:
         return sys.modules[name]
@@ -43,11 +46,13 @@ def load(name: str) -> Any:
     try:
         with quiet():
             return importlib.import_module(name)
-    except ImportError as error:
-        extra = _EXTRAS[name.partition(".")[0]]
+    except (
+        Exception
+    ) as error:  # a protobuf or NumPy that does not fit makes it a TypeError, AttributeError ...
+        package = name.partition(".")[0]
         raise MissingExtra(
-            f"this needs {name.partition('.')[0]}, which cannot be imported ({error});"
-            f" install it with: pip install 'czengine[{extra}]'"
+            f"this needs {package}, which cannot be imported ({reason(error)});"
+            f" install it with: pip install 'czengine[{_EXTRAS[package]}]'"
         ) from error
 
 
@@ -58,7 +63,46 @@ def versions(*names: str) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the frameworks' own messages, warnings and log lines off the terminal; errors are still raised."""
+    """Keep the frameworks' own messages, warnings and log lines off the terminal; errors are still raised.
+
+    All three belong to the whole process: while several threads are in here, the first silences it and the last
+    lets it speak again.
+    """
+    _SILENCE.begin()
+    try:
+        yield
+    finally:
+        _SILENCE.end()
+
+
+class _Silence:
+    """A silence that threads share, and one thread may ask for within its own."""
+
+    def __init__(self) -> None:
+        self._lock = (
+            threading.RLock()
+        )  # held to count only, so that threads do not wait for each other's work
+        self._depth = 0
+        self._kept = ExitStack()
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._depth == 0:
+                self._kept.enter_context(_silent())
+            self._depth += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._kept.close()
+
+
+_SILENCE = _Silence()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
     with warnings.catch_warnings(), _no_stderr():
         warnings.simplefilter("ignore")
         before = logging.root.manager.disable
@@ -79,18 +123,32 @@ def _version(name: str) -> str | None:
 @contextmanager
 def _no_stderr() -> Iterator[None]:
     """The C++ parts write to file descriptor 2 themselves, before anyone could configure their logging."""
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without stderr
+    kept = _copied_stderr()
+    if kept is None:
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        sys.stderr.flush()
+        _flush()
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(nowhere)
+
+
+def _copied_stderr() -> int | None:
+    """A copy of file descriptor 2; None in a process without one, where 2 may be any file by now."""
+    if sys.__stderr__ is None:
+        return None
+    _flush()
+    try:
+        return os.dup(2)
+    except OSError:  # closed behind Python's back
+        return None
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        with suppress(ValueError, OSError):  # closed; or on a full disk, which is nobody's business here
+            sys.stderr.flush()

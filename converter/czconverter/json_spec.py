@@ -7,20 +7,21 @@ ModelDescription in the nested one.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any
 
-from czconverter.json_values import Values, read_values
-from czconverter.metadata import MODEL_TYPES, REGRESSION, SEMANTIC, ArchiveMetadata, Shape
+from czconverter.json_values import Values, read_values, require
+from czconverter.metadata import MODEL_TYPES, REGRESSION, SEMANTIC, ArchiveMetadata, Shape, valid_uuid
 from czconverter.options import TargetFormat
 from czengine.errors import ModelError, OptionError
 from czengine.formats.colors import class_colors
 from czengine.spec import ModelSpec
 
-_SHAPE = "[height, width, channels], each from 1 up"
+SHAPE = "[height, width, channels], each from 1 up"
+OVERLAP = "two whole numbers, 0 or more: the overlap in pixels, [y, x]"
 _OTHER_TYPES = (
     "SingleClassInstanceSegmentation",
     "MultiClassInstanceSegmentation",
@@ -49,11 +50,18 @@ class JsonSpec:
     metadata: ArchiveMetadata
 
 
-def read_json_spec(path: Path) -> JsonSpec:
+def read_json_spec(path: Path, values: Values | None = None) -> JsonSpec:
     """Read either form.
 
     A relative path in it is looked for in the folder of the JSON file, then in the current folder; backslashes are
     taken for slashes where there is no file of that very name.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+    values : Values, optional
+        What was read from it, where it was.
 
     Raises
     ------
@@ -64,7 +72,7 @@ def read_json_spec(path: Path) -> JsonSpec:
     """
     path = Path(path)
     try:
-        values = read_values(path)
+        values = read_values(path) if values is None else values
         is_nested = "ModelMetadata" in values or "Type" in values
         return _nested(values, path.parent) if is_nested else _flat(values, path.parent)
     except (OptionError, ModelError) as error:  # those below know the value, not the file
@@ -79,7 +87,7 @@ def legacy_spec(spec: ModelSpec, *, model: str) -> dict[str, Any]:
     colors = tuple(item.color for item in spec.classes)
     handling = "ConvertToMonochrome" if spec.channels == 1 else "SplitRgb"
     values = {
-        "Id": _uuid(spec.id),
+        "Id": valid_uuid(spec.id),
         "ModelName": spec.name,
         "BorderSize": max(spec.border),
         "ColorHandling": spec.color_handling or handling,
@@ -99,7 +107,7 @@ def czann_spec(spec: ModelSpec, *, model: str) -> dict[str, Any]:
         "Type": spec.model_type if spec.model_type in MODEL_TYPES else SEMANTIC,
         "InputShape": [*spec.tile, spec.channels],
         "OutputShape": [*spec.tile, spec.outputs] if spec.outputs else None,
-        "Id": _uuid(spec.id),
+        "Id": valid_uuid(spec.id),
         "ModelName": spec.name,
         "Classes": [item.name for item in spec.classes] or None,
         "MinOverlap": [2 * side for side in spec.border],
@@ -110,20 +118,69 @@ def czann_spec(spec: ModelSpec, *, model: str) -> dict[str, Any]:
     return _without_none(values)
 
 
+def shape_of(name: str, value: Any) -> Shape:
+    """(height, width, channels), from a list of whole numbers; `name` is for the sentence about what is none.
+
+    Raises
+    ------
+    OptionError
+        Where it is something else.
+    ModelError
+        Where it has an axis more, for volumes.
+    """
+    sizes = _whole_numbers(value)
+    if len(sizes) == 4:
+        raise for_volumes(name, sizes)
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise OptionError(f"{name} is {list(sizes) or value!r}; it must be {SHAPE}")
+    return sizes[0], sizes[1], sizes[2]
+
+
+def for_volumes(name: str, sizes: Sequence[int]) -> ModelError:
+    """What to raise about a shape with an axis more."""
+    return ModelError(f"{name} is {list(sizes)}: a network for volumes; only 2-D ones can be converted yet")
+
+
+def border_of(name: str, overlap: Any) -> tuple[int, int] | None:
+    """Border per side (y, x), half of an overlap; None where there is none.
+
+    Raises
+    ------
+    OptionError
+        Where it is odd, or something else than two whole numbers.
+    """
+    if overlap is None:
+        return None
+    sizes = _whole_numbers(overlap)
+    if len(sizes) != 2 or min(sizes) < 0:
+        raise OptionError(f"{name} is {list(sizes) or overlap!r}; it must be {OVERLAP}")
+    if sizes[0] % 2 or sizes[1] % 2:
+        raise OptionError(
+            f"{name} is {list(sizes)}, which is odd; it is the border of both sides together, so make it even"
+        )
+    return sizes[0] // 2, sizes[1] // 2
+
+
+def pixel_size_of(scaling: Any) -> Any:
+    """Pixel size in metres, as it is given; [1, 1] is what examples write when they do not know."""
+    unknown = isinstance(scaling, Sequence) and all(size == 1 for size in scaling)
+    return None if unknown else scaling
+
+
+def _whole_numbers(values: Any) -> tuple[int, ...]:
+    """The whole numbers in a list, those of NumPy too; none where it is something else."""
+    try:
+        return tuple(index(value) for value in values)
+    except TypeError:
+        return ()
+
+
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _uuid(text: str) -> str | None:
-    """The id where it is a UUID, which not every archive's is."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
-
-
 def _flat(values: Values, folder: Path) -> JsonSpec:
-    _require(values.missing("BorderSize", "ColorHandling", "PixelType", "Classes", "ModelPath"))
+    require(values.missing("BorderSize", "ColorHandling", "PixelType", "Classes", "ModelPath"))
     model = values.path("ModelPath", folder)
     metadata = ArchiveMetadata(
         id=values.text("Id"),
@@ -142,7 +199,7 @@ def _flat(values: Values, folder: Path) -> JsonSpec:
 def _nested(values: Values, folder: Path) -> JsonSpec:
     inner = values.inner("ModelMetadata")
     missing = values.missing("ModelMetadata", "ModelPath")
-    _require(missing + inner.missing("Type", "InputShape", "OutputShape", prefix="ModelMetadata."))
+    require(missing + inner.missing("Type", "InputShape", "OutputShape", prefix="ModelMetadata."))
     shape = _shape(inner, "InputShape")
     model_type = _type(inner)
     metadata = ArchiveMetadata(
@@ -151,18 +208,13 @@ def _nested(values: Values, folder: Path) -> JsonSpec:
         classes=() if model_type == REGRESSION else inner.texts("Classes"),
         model_type=model_type,
         border=_border(inner),
-        pixel_size=_pixel_size(inner),
+        pixel_size=pixel_size_of(inner.numbers("Scaling")),
         tile=shape[:2],
         shapes=(shape, _shape(inner, "OutputShape")),
         description=inner.text("ModelDescription") or "",
         licence=_licence(values, folder),
     )
     return JsonSpec(format="czann", model=values.path("ModelPath", folder), metadata=metadata)
-
-
-def _require(missing: list[str]) -> None:
-    if missing:
-        raise OptionError(f"missing {', '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}")
 
 
 def _type(values: Values) -> str:
@@ -176,29 +228,11 @@ def _type(values: Values) -> str:
 
 
 def _shape(values: Values, key: str) -> Shape:
-    shape = values.wholes(key, (3, 4), _SHAPE) or ()
-    if len(shape) == 4:
-        raise ModelError(f"{key} is {list(shape)}: a network for volumes; only 2-D ones can be converted yet")
-    if min(shape) < 1:
-        raise OptionError(f"{key} is {list(shape)}; it must be {_SHAPE}")
-    return shape[0], shape[1], shape[2]
+    return shape_of(key, values.wholes(key, (3, 4), SHAPE))
 
 
 def _border(values: Values) -> tuple[int, int] | None:
-    overlap = values.wholes("MinOverlap", (2,), "two whole numbers, 0 or more")
-    if overlap is None:
-        return None
-    if overlap[0] % 2 or overlap[1] % 2:
-        raise OptionError(
-            f"MinOverlap is {list(overlap)}, which is odd; it is the border of both sides together, so make it even"
-        )
-    return overlap[0] // 2, overlap[1] // 2
-
-
-def _pixel_size(values: Values) -> tuple[float, ...] | None:
-    """Scaling in metres; [1, 1] is what examples write when they do not know."""
-    sizes = values.numbers("Scaling")
-    return None if sizes is None or all(size == 1 for size in sizes) else sizes
+    return border_of("MinOverlap", values.wholes("MinOverlap", (2,), OVERLAP))
 
 
 def _licence(values: Values, folder: Path) -> Path | None:

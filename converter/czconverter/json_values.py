@@ -5,13 +5,14 @@ Which keys there are and what they mean is for `json_spec`.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from czengine.errors import OptionError
+from czengine.formats import strict_json
+from czengine.formats.strict_json import shown
 
 _LARGEST = 4 * 2**20
 
@@ -119,7 +120,7 @@ def read_values(path: Path) -> Values:
     if len(data) > _LARGEST:
         raise OptionError(f"it has more than {_LARGEST} bytes; a JSON file that describes a model is small")
     try:
-        values = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_unique)
+        values = strict_json.parse(data)
     except RecursionError as error:
         raise OptionError("it is nested too deeply; write it as the examples are") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
@@ -129,15 +130,16 @@ def read_values(path: Path) -> Values:
     return Values(values)
 
 
-def shown(value: Any) -> str:
-    """The value as JSON, short enough for a sentence, however long or deep it is."""
-    if isinstance(value, dict):
-        return "{...}"
-    if isinstance(value, list):
-        items = ["[...]" if isinstance(item, list) else shown(item) for item in value[:9]]
-        return f"[{', '.join(items)}{', ...' if len(value) > 9 else ''}]"
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def require(missing: Sequence[str]) -> None:
+    """Name all keys that are missing at once.
+
+    Raises
+    ------
+    OptionError
+        Where one is.
+    """
+    if missing:
+        raise OptionError(f"missing {', '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}")
 
 
 def _nowhere(text: str, places: list[Path]) -> str:
@@ -146,19 +148,6 @@ def _nowhere(text: str, places: list[Path]) -> str:
     return (
         "is neither in " + " nor in ".join(map(str, places)) if len(places) > 1 else f"is not in {places[0]}"
     )
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in values:
-            raise ValueError(f"key {key!r} occurs twice")
-        values[key] = value
-    return values
 
 
 def _is_text(value: Any) -> bool:

@@ -213,10 +213,15 @@ def _is_length(size: object) -> bool:
     return math.isfinite(size) and size > 0
 
 
-def _check_id(text: str | None) -> None:
+def valid_uuid(text: object) -> str | None:
+    """The text as a lower-case UUID; None where it is none, as in some archives."""
     try:
-        valid = text is None or str(uuid.UUID(text)) == text.lower()
-    except (ValueError, AttributeError, TypeError):  # the last two for what is no text
-        valid = False
-    if not valid:
+        found = str(uuid.UUID(text)) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found if isinstance(text, str) and found == text.lower() else None
+
+
+def _check_id(text: object) -> None:
+    if text is not None and valid_uuid(text) is None:
         raise OptionError(f"id {text!r} is no UUID such as 5d0c2a6e-7f2b-4c55-9a57-0e3c1f6b8d21")

@@ -32,8 +32,8 @@ class ConvertOptions:
         Channels the network takes, where it does not say.
     layout : {"NHWC", "NCHW"} or None
         Axis order of an ONNX source; None tells it from the shapes.
-    preprocessing, postprocessing : sequence of Step or Keras layer
-        Put before and after the network, in this order.
+    preprocessing, postprocessing : Step, str or Keras layer, or a sequence of them
+        Put before and after the network, in this order; text is as on the command line, e.g. "scale:1/255".
     tolerance : float
         Largest difference between source and archive, relative to the range of the source's output.
     trust : bool
@@ -48,13 +48,22 @@ class ConvertOptions:
     spatial_dims: Sequence[int] | None = None
     channels: int | None = None
     layout: Layout | None = None
-    preprocessing: Sequence[Any] = ()
-    postprocessing: Sequence[Any] = ()
+    preprocessing: Any = ()
+    postprocessing: Any = ()
     tolerance: float = 1e-4
     trust: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("preprocessing", "postprocessing"):
+            object.__setattr__(self, name, _several(getattr(self, name)))
+        if self.runtime not in list(Runtime):
+            raise OptionError(f"runtime is {self.runtime!r}; choose one of {', '.join(Runtime)}")
+        object.__setattr__(self, "runtime", Runtime(self.runtime))
+        if self.runtime is Runtime.SAVEDMODEL and self.opset is not None:
+            raise OptionError(f"opset is {self.opset}, and a SavedModel has none; leave one of the two out")
+        if self.layout is not None and self.layout not in get_args(Layout):
+            raise OptionError(f"layout is {self.layout!r}; choose one of {', '.join(get_args(Layout))}")
         if self.format is not None and self.format not in get_args(TargetFormat):
             raise OptionError(f"format is {self.format!r}; choose one of {', '.join(get_args(TargetFormat))}")
         if self.opset is not None and self.opset not in OPSETS:
@@ -82,3 +91,10 @@ def _tile(dims: Sequence[int]) -> tuple[int, int]:
     if min(height, width) < 1:
         raise OptionError(f"spatial_dims is {dims!r}; height and width are at least 1 pixel")
     return height, width
+
+
+def _several(steps: Any) -> tuple[Any, ...]:
+    """One step, or several of them, as a tuple."""
+    if steps is None:
+        return ()
+    return tuple(steps) if isinstance(steps, Sequence) and not isinstance(steps, str) else (steps,)

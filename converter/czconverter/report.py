@@ -72,8 +72,8 @@ class ConversionReport:
     whole_tile_layers : tuple of str
         Layers whose every output depends on the whole tile; tiles of such networks leave seams.
     border_leak : float or None
-        Share of labels (for regression: of the output's range) that pixels farther away than the border changed in
-        a trial; None where the tile is all border's business, i.e. too small to try.
+        Largest change of an output, relative to their range, that pixels farther away than the border made in a trial;
+        0 proves nothing. None where the tile is too small to try.
     lost : tuple of str
         What the source archive said and the target cannot hold, one sentence each.
     warnings : tuple of str

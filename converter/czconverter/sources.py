@@ -16,10 +16,10 @@ from typing import Any
 from czconverter.json_spec import read_json_spec
 from czconverter.loaders.base import Network
 from czconverter.loaders.open import kind_of, open_network
-from czconverter.metadata import MULTILABEL, REGRESSION, SEMANTIC, ArchiveMetadata
+from czconverter.metadata import MULTILABEL, REGRESSION, SEMANTIC, ArchiveMetadata, valid_uuid
 from czconverter.options import ConvertOptions, TargetFormat
 from czconverter.package.contents import Member, licence_inside
-from czengine.errors import ModelError
+from czengine.errors import ModelError, OptionError
 from czengine.model import Model, read_model
 from czengine.spec import ModelSpec, Runtime, Task
 
@@ -36,15 +36,15 @@ class Source:
         The network.
     metadata : ArchiveMetadata
         What is known about it; the user's word goes first.
-    spec : ModelSpec or None
-        What the archive said, where it is one.
+    scaled : bool or None
+        Whether the network expects integers divided by their maximum; None where only its user knows.
     licence : (name, bytes) or None
         From the archive.
     """
 
     network: Network
     metadata: ArchiveMetadata = field(default_factory=ArchiveMetadata)
-    spec: ModelSpec | None = None
+    scaled: bool | None = None
     licence: Member | None = None
 
 
@@ -61,8 +61,14 @@ def opened(source: Any, *, options: ConvertOptions) -> Iterator[Source]:
     kind = kind_of(path) if path else None
     if path and kind == "json":
         spec = read_json_spec(path)
+        if kind_of(spec.model) == "json":
+            raise OptionError(
+                f"{path}: its ModelPath leads to another JSON file, {spec.model}; name the model"
+            )
         with opened(spec.model, options=options) as inner:
-            yield replace(inner, metadata=spec.metadata.merged(inner.metadata))
+            # each form is for one kind of archive, and for networks that are fed as in those
+            scaled = spec.format == "czann" if inner.scaled is None else inner.scaled
+            yield replace(inner, metadata=spec.metadata.merged(inner.metadata), scaled=scaled)
     elif path and kind == "archive":
         with TemporaryDirectory(prefix="czconverter-") as folder:
             yield _from_archive(path, Path(folder), options)
@@ -70,26 +76,22 @@ def opened(source: Any, *, options: ConvertOptions) -> Iterator[Source]:
         yield Source(network=open_network(source, options=options))
 
 
-def lost(spec: ModelSpec, format_: TargetFormat) -> tuple[str, ...]:
-    """What an archive of the other format cannot hold, one sentence each."""
+def lost(metadata: ArchiveMetadata, format_: TargetFormat) -> tuple[str, ...]:
+    """What an archive of this format has no place for, one sentence each."""
     if format_ == "czann":
-        said = {
-            "class colours": bool(spec.classes) and "classes" not in spec.inferred,
-            "pixel types": bool(spec.pixel_types),
-            "color handling": spec.color_handling is not None,
-            "postprocessing": spec.postprocessing is not None,
+        said: dict[str, object] = {
+            "class colours": metadata.colors,
+            "pixel types": metadata.pixel_types,
+            "color handling": metadata.color_handling,
+            "postprocessing": metadata.postprocessing,
         }
-        target = ".czann"
     else:
         said = {
-            "pixel size": spec.pixel_size is not None,
-            "description": bool(spec.description),
-            "a border that differs in y and x": spec.border[0] != spec.border[1],
+            "pixel size": metadata.pixel_size,
+            "description": metadata.description,
+            "a border that differs in y and x": metadata.sides[0] != metadata.sides[1],
         }
-        target = ".czmodel"
-    return tuple(
-        f"{what} left out: {target} has no place for it" for what, is_said in said.items() if is_said
-    )
+    return tuple(f"{what} left out: .{format_} has no place for it" for what, value in said.items() if value)
 
 
 def _from_archive(path: Path, folder: Path, options: ConvertOptions) -> Source:
@@ -98,7 +100,7 @@ def _from_archive(path: Path, folder: Path, options: ConvertOptions) -> Source:
     return Source(
         network=_network(model, folder, options),
         metadata=_metadata(spec),
-        spec=spec,
+        scaled=spec.scale_inputs,
         licence=licence_inside(path, spec),
     )
 
@@ -107,24 +109,25 @@ def _network(model: Model, folder: Path, options: ConvertOptions) -> Network:
     if model.spec.runtime is Runtime.SAVEDMODEL:
         from czconverter.loaders.saved_model import load_saved_model_zip
 
-        return load_saved_model_zip(model.network, folder)
+        return load_saved_model_zip(model.network, folder, trust=options.trust)
     from czconverter.loaders.onnx import load_onnx
 
     return load_onnx(model.network, layout=options.layout or model.spec.layout, channels=model.spec.channels)
 
 
 def _metadata(spec: ModelSpec) -> ArchiveMetadata:
-    expected = tuple(range(1, len(spec.classes) + 1))
-    if tuple(c.label for c in spec.classes) != expected:
+    labels, names = tuple(c.label for c in spec.classes), tuple(c.name for c in spec.classes)
+    if labels != tuple(range(1, len(labels) + 1)):
         raise ModelError(
-            f"the label values of {spec.name!r} are {[c.label for c in spec.classes]}; archives written here count"
-            " classes from 1, so its results would change"
+            f"the label values of {spec.name!r} are {list(labels)}; archives written here count classes from 1, so its"
+            " results would change"
         )
+    generated = "classes" in spec.inferred
     single = all(len(item) == 1 for item in spec.pixel_types)
     return ArchiveMetadata(
         name=spec.name,
-        classes=tuple(c.name for c in spec.classes),
-        colors=tuple(c.color for c in spec.classes),
+        classes=names if len(set(names)) == len(names) else (),  # else the user has to name them
+        colors=() if generated or len(set(names)) < len(names) else tuple(c.color for c in spec.classes),
         model_type=_TYPES[spec.task],
         pixel_types=tuple(item[0] for item in spec.pixel_types) if single else (),
         color_handling=spec.color_handling,
@@ -133,5 +136,5 @@ def _metadata(spec: ModelSpec) -> ArchiveMetadata:
         tile=spec.tile,
         description=spec.description,
         postprocessing=spec.postprocessing,
-        id=spec.id,
+        id=valid_uuid(spec.id),
     )

@@ -11,15 +11,14 @@ Names inside an archive are hostile input. Only this module knows what the files
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from czconverter.json_spec import czann_spec, legacy_spec
 from czconverter.package.contents import licence_inside
+from czconverter.package.member_names import check_names
 from czconverter.package.staging import staged_folder
 from czengine.archive import read_members
 from czengine.describe import describe_model
-from czengine.errors import ArchiveError
 from czengine.model import Model, read_model
 from czengine.spec import ModelSpec, Runtime
 
@@ -49,8 +48,12 @@ def unpack(archive: Path, folder: Path) -> tuple[Path, ...]:
     OutputError
         Where the folder is taken or cannot be written.
     """
-    archive, folder = Path(archive), Path(folder)
-    model = read_model(archive)
+    archive = Path(archive)
+    return write_parts(archive, read_model(archive), Path(folder))
+
+
+def write_parts(archive: Path, model: Model, folder: Path) -> tuple[Path, ...]:
+    """The same for an archive that was read already, as `model`."""
     licence = licence_inside(archive, model.spec)
     files = {
         **_network(archive, model),
@@ -58,7 +61,7 @@ def unpack(archive: Path, folder: Path) -> tuple[Path, ...]:
         SPEC: _json(_spec(model.spec)),
     }
     named = [*files, *([licence[0]] if licence else [])]
-    _check_names(archive, named)
+    check_names(named, what=str(archive))
     with staged_folder(folder) as place:
         for name, data in [*files.items(), *([licence] if licence else [])]:
             path = place / name
@@ -78,25 +81,6 @@ def _spec(spec: ModelSpec) -> dict[str, object]:
     """In the form for archives that feed their networks alike: raw counts, or 0 to 1."""
     model = NETWORK if spec.runtime is Runtime.ONNX else SAVED_MODEL
     return czann_spec(spec, model=model) if spec.scale_inputs else legacy_spec(spec, model=model)
-
-
-def _check_names(archive: Path, names: Iterable[str]) -> None:
-    """Refuse names that hide something, or get into each other's way on some disk."""
-    taken: set[str] = set()
-    parents: set[str] = set()
-    for name in names:
-        folded = name.casefold()
-        above = {parent.as_posix() for parent in Path(folded).parents}
-        if not name.isprintable() or ":" in name:
-            raise ArchiveError(
-                f"{archive} holds a file called {name!r}, which is no plain file name; refused as unsafe"
-            )
-        if folded in taken | parents or above & taken:
-            raise ArchiveError(
-                f"{archive} holds a file called {name!r}, where another has to be; refused as unsafe"
-            )
-        taken.add(folded)
-        parents |= above
 
 
 def _json(values: object) -> bytes:

@@ -159,6 +159,26 @@ def _argument(graph: Json, text: str) -> None:
     _nodes(graph)[0]["inputs"][0]["arg"] = {"as_string": text}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Symbol('s0', integer=True, positive=True)",
+        "2*s0 - 1",
+        "Add(Mul(Integer(-2), Symbol('u3')), Pow(Symbol('s0', integer=True), Integer(2)))",
+        "FloorDiv(Max(s0, 1), Pow(s1, -1))",
+        "999999999999",
+    ],
+)
+def test_sizes_as_torch_writes_them(saved: Path, tmp_path: Path, text: str) -> None:
+    path = _changed(saved, tmp_path / "a.pt2", edit=lambda graph: _size(graph, text))
+    said = ""
+    try:
+        load_pt2(path)
+    except ModelError as error:  # the graph has no such symbols; what counts is that torch was asked
+        said = str(error)
+    assert "could run code" not in said
+
+
 _LEAF = {"type": None, "context": None, "children_spec": []}
 _ENUM = json.dumps({"__enum__": True, "fqn": "antigravity:x", "name": "x"})
 _EDITS: dict[str, Callable[[Json], None]] = {
@@ -173,6 +193,16 @@ _EDITS: dict[str, Callable[[Json], None]] = {
     "sizes that are code": lambda g: _size(g, "__import__('os').mkdir('ran')"),
     "sizes with attributes": lambda g: _size(g, "s0.__class__"),
     "sizes with other texts": lambda g: _size(g, "Symbol('x) or print(1')"),
+    "sizes beyond all limits": lambda g: _size(g, "9**9**9**9"),
+    "powers": lambda g: _size(g, "s0**2"),
+    "powers in powers": lambda g: _size(g, "Pow(Integer(9), Pow(Integer(9), Integer(9)))"),
+    "powers of powers": lambda g: _size(g, "Pow(Add(Pow(Integer(9), Integer(9)), Integer(1)), Integer(9))"),
+    "large powers": lambda g: _size(g, "Pow(Integer(9), Integer(10))"),
+    "large numbers": lambda g: _size(g, "Integer(1000000000000)"),
+    "long sizes": lambda g: _size(g, "+".join(["1"] * 10_000)),
+    "deep sizes": lambda g: _size(g, "(" * 4000 + "1" + ")" * 4000),
+    "numbers that are none": lambda g: _size(g, "Integer(1e400)"),
+    "unknown assumptions": lambda g: _size(g, "Symbol('s0', cls=True)"),
     "classes of a tree": lambda g: _tree(g, {"type": "os.system", "context": "[]", "children_spec": []}),
     "modules of a tree": lambda g: _tree(
         g, {"type": "builtins.dict", "context": _ENUM, "children_spec": [_LEAF]}

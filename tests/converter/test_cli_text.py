@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from czconverter.cli.text import MetadataText, steps
+from czconverter.cli.text import metadata
 from czconverter.metadata import ArchiveMetadata
-from czconverter.steps import Normalization, RgbToBgr
 from czengine.errors import OptionError
 
 NOTHING: dict[str, Any] = {
@@ -29,7 +28,7 @@ NOTHING: dict[str, Any] = {
 
 
 def parsed(**fields: Any) -> ArchiveMetadata:
-    return MetadataText(**{**NOTHING, **fields}).metadata()
+    return metadata(**{**NOTHING, **fields})
 
 
 def test_nothing_typed_is_nothing_said() -> None:
@@ -73,11 +72,6 @@ def test_pixel_size_is_typed_in_micrometres_and_kept_in_metres() -> None:
 def test_pixel_sizes_that_are_none(text: str) -> None:
     with pytest.raises(OptionError, match=f"--pixel-size is '{text}'; give"):
         parsed(pixel_size=text)
-
-
-def test_steps() -> None:
-    assert steps(None) == ()
-    assert steps(["rgb-to-bgr", "normalize:mean=0.5,std=2"]) == (RgbToBgr(), Normalization(0.5, 2.0))
 
 
 def test_what_is_typed_goes_before_the_json_spec(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 
 from czconverter.compat import commands
 from czengine import open_model
-from tests.support.archives import onnx_network
+from tests.support.archives import czann_archive, onnx_network
 from tests.support.commands import Outcome
 
 Run = Callable[..., Outcome]
@@ -85,6 +88,15 @@ def test_what_should_be_known_is_told_apart(folder: Path, run: Run) -> None:
     assert outcome.err.startswith("note: no border was given")
 
 
+def test_what_the_archive_cannot_hold_is_told(folder: Path, run: Run) -> None:
+    czann_archive(folder / "net.czann", Scaling=[1e-6, 2e-6])
+    flat = {**FLAT, "ModelPath": "net.czann", "Classes": ["Background", "Object"]}
+    (folder / "flat.json").write_text(json.dumps(flat))
+    outcome = run("savedmodel2czmodel", folder / "flat.json", folder, "name")
+    assert outcome.code == 0, outcome.err
+    assert "note: pixel size left out: .czmodel has no place for it\n" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("script", "spec", "code", "message"),
     [
@@ -113,13 +125,23 @@ def test_arguments_that_are_missing_are_named(folder: Path, run: Run) -> None:
     assert "required: OUTPUT_PATH, OUTPUT_NAME" in outcome.err
 
 
-def test_stopping_is_no_traceback(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(commands, "_convert", stop)
-    outcome = run("savedmodel2czann", folder / "nested.json", folder, "name")
-    assert (outcome.code, outcome.err) == (
-        130,
-        "savedmodel2czann: stopped; nothing half-written was left behind\n",
+def test_ctrl_c_leaves_nothing(folder: Path) -> None:
+    """Struck while the archive is compared with its source, with all of it on the disk under a hidden name."""
+    (folder / "net.onnx").write_bytes(onnx_network(2048, 2048, 1, 2, opset=12))
+    shape = {"InputShape": [2048, 2048, 1], "OutputShape": [2048, 2048, 2]}
+    (folder / "nested.json").write_text(
+        json.dumps({**NESTED, "ModelMetadata": {**NESTED["ModelMetadata"], **shape}})
     )
+    out = folder / "out"
+    running = subprocess.Popen(
+        [sys.executable, "-c", "from czconverter.compat.commands import *; savedmodel2czann()",
+         str(folder / "nested.json"), str(out), "name"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while running.poll() is None and not any(path.stat().st_size for path in out.glob(".*")):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    printed, err = running.communicate(timeout=60)
+    assert (running.returncode, printed) == (130, ""), err
+    assert err == "savedmodel2czann: stopped; nothing half-written was left behind\n"
+    assert not out.exists()

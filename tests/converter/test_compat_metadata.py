@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from czconverter import ArchiveMetadata
 from czconverter.compat import LegacyModelMetadata, ModelMetadata, ModelSpec, ModelType, SegmentationClass
-from czengine.errors import OptionError
+from czengine.errors import ModelError, OptionError
 from tests.support.archives import MODEL_ID
 
 CZANN: dict[str, Any] = {
@@ -259,21 +261,17 @@ def test_one_metre_per_pixel_means_unknown(scaling: Any) -> None:
     [
         (
             {"min_overlap": [91, 90]},
-            r"^min_overlap is \[91, 90\]; it is the border of both sides together, so make",
+            r"^min_overlap is \[91, 90\], which is odd; it is the border of both sides together, so make",
         ),
         (
             {"min_overlap": [8]},
-            r"^min_overlap is \[8\]; it must be the total overlap in pixels, \[y, x\], 0 or more",
+            r"^min_overlap is \[8\]; it must be two whole numbers, 0 or more: the overlap in pixels, \[y, x\]$",
         ),
-        ({"min_overlap": 8}, r"^min_overlap is 8; it must be the total overlap"),
-        ({"min_overlap": [-2, 8]}, r"^min_overlap is \[-2, 8\]; it must be the total overlap"),
+        ({"min_overlap": 8}, r"^min_overlap is 8; it must be two whole numbers"),
+        ({"min_overlap": [-2, 8]}, r"^min_overlap is \[-2, 8\]; it must be two whole numbers"),
         (
             {"input_shape": [None, None, 1]},
             r"^input_shape is \[None, None, 1\]; it must be \[height, width, channels",
-        ),
-        (
-            {"input_shape": [8, 64, 64, 1]},
-            r"^input_shape is \[8, 64, 64, 1\]: a network for volumes; only 2-D",
         ),
         ({"output_shape": [64, 2]}, r"^output_shape is \[64, 2\]; it must be \[height, width, channels\]"),
         ({"output_shape": [64, 48, 0]}, r"^output_shape is \[64, 48, 0\]; it must be"),
@@ -289,6 +287,15 @@ def test_one_metre_per_pixel_means_unknown(scaling: Any) -> None:
 def test_a_czann_of_what_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         replace(SEGMENTATION, **changes).archive_metadata()
+
+
+def test_volumes_are_refused_as_models() -> None:
+    volumes = replace(SEGMENTATION, input_shape=[8, 64, 64, 1])
+    with pytest.raises(
+        ModelError,
+        match=r"^input_shape is \[8, 64, 64, 1\]: a network for volumes; only 2-D ones can be converted yet$",
+    ):
+        volumes.archive_metadata()
 
 
 def test_json_of_a_czann_alone_or_in_a_spec(tmp_path: Path) -> None:
@@ -352,3 +359,23 @@ def test_a_spec_from_nested_json(tmp_path: Path) -> None:
     (tmp_path / "spec.json").write_text(json.dumps({"ModelMetadata": CZANN, "ModelPath": "net.onnx"}))
     spec = ModelSpec.from_json(tmp_path / "spec.json")
     assert spec == ModelSpec(str(tmp_path / "net.onnx"), ModelMetadata.from_json(CZANN))
+
+
+def test_a_json_spec_is_read_once(tmp_path: Path) -> None:
+    """From a pipe, which gives what it holds once."""
+    (tmp_path / "net.onnx").write_text("x")
+    pipe = tmp_path / "spec.json"
+    os.mkfifo(pipe)
+    text = json.dumps({"ModelMetadata": CZANN, "ModelPath": "net.onnx"})
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    spec = ModelSpec.from_json(pipe)
+    writer.join(10)
+    assert (spec.model, spec.model_metadata) == (str(tmp_path / "net.onnx"), ModelMetadata.from_json(CZANN))
+
+
+def test_a_spec_that_cannot_be_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps({"ModelMetadata": {**CZANN, "MinOverlap": [1, 2]}, "ModelPath": "."}))
+    with pytest.raises(OptionError, match=r"spec\.json: MinOverlap is \[1, 2\], which is odd"):
+        ModelSpec.from_json(path)

@@ -14,11 +14,12 @@ import pytest
 
 from czconverter import ArchiveMetadata, ConversionReport, ConvertOptions, convert
 from czconverter.steps import Normalization, RgbToBgr, Scale, SigmoidToSoftmaxScores, Softmax
-from czengine import open_model
+from czengine import open_model, predict_array
 from czengine.errors import CzEngineError, MissingExtra, ModelError, OptionError, OutputError, PlanError
 from tests.support.archives import MODEL_ID, onnx_network
 
-METADATA = ArchiveMetadata(classes=("Background", "Cell"), pixel_types=("Gray8",), border=4)
+METADATA = ArchiveMetadata(classes=("Background", "Cell"), border=4)
+GRAY = replace(METADATA, pixel_types=("Gray8",))
 TILE = ConvertOptions(spatial_dims=(32, 48))
 
 
@@ -38,7 +39,7 @@ def left(folder: Path) -> list[str]:
     ("name", "version"), [("a.czann", "2.1.0"), ("a.czmodel", "3.1.0"), ("a.czseg", "3.1.0")]
 )
 def test_an_archive_says_what_was_said(source: Path, name: str, version: str) -> None:
-    said = replace(METADATA, name="Zellen & Kerne", pixel_size=(2e-7, 3e-7), id=MODEL_ID)
+    said = replace(GRAY, name="Zellen & Kerne", pixel_size=(2e-7, 3e-7), id=MODEL_ID)
     report = convert(source, source.with_name(name), said, options=TILE)
     spec = open_model(report.target).spec
     assert (spec.name, spec.id, spec.format_version) == ("Zellen & Kerne", MODEL_ID, version)
@@ -82,11 +83,10 @@ def test_a_listener_that_raises_stops_it_and_leaves_nothing(source: Path) -> Non
 @pytest.mark.parametrize("name", ["a.czann", "a.czmodel"])
 def test_the_same_input_gives_the_same_bytes(source: Path, name: str) -> None:
     first, second = (
-        convert(source, source.with_name(f"{i}{name}"), replace(METADATA, name="n"), options=TILE)
-        for i in "12"
+        convert(source, source.with_name(f"{i}{name}"), replace(GRAY, name="n"), options=TILE) for i in "12"
     )
     assert first.target.read_bytes() == second.target.read_bytes()
-    other = convert(source, source.with_name(f"3{name}"), replace(METADATA, name="m"), options=TILE)
+    other = convert(source, source.with_name(f"3{name}"), replace(GRAY, name="m"), options=TILE)
     assert other.id != first.id == second.id
 
 
@@ -113,7 +113,7 @@ def test_the_extension_is_appended(source: Path) -> None:
 def test_a_czmodel_is_written_in_opset_12_where_that_works(source: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.onnx"
     old.write_bytes(onnx_network(32, 32, opset=11))
-    report = convert(old, tmp_path / "old.czmodel", METADATA)
+    report = convert(old, tmp_path / "old.czmodel", GRAY)
     assert report.opset == 12
     assert report.warnings == ()
 
@@ -223,18 +223,56 @@ def test_one_sentence_and_nothing_left_behind(
     source: Path, change: dict[str, Any], options: ConvertOptions, error: type[CzEngineError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        convert(source, source.with_name("a.czmodel"), replace(METADATA, **change), options=options)
+        convert(source, source.with_name("a.czmodel"), replace(GRAY, **change), options=options)
     assert left(source.parent) == ["net.onnx"]
 
 
-def test_over_tolerance_nothing_is_left_and_a_target_stays_as_it_was(source: Path) -> None:
-    target = source.with_name("a.czann")
+@pytest.mark.parametrize("step", [3, object(), "sharpen"])
+def test_steps_that_are_none_are_refused(source: Path, step: Any) -> None:
+    with pytest.raises(OptionError, match="step"):
+        convert(source, source.with_name("a.czann"), METADATA, options=replace(TILE, preprocessing=step))
+
+
+def test_steps_by_their_text(source: Path) -> None:
+    targets = [
+        convert(
+            source,
+            source.with_name(f"{i}.czann"),
+            replace(METADATA, name="n"),
+            options=replace(TILE, preprocessing=step),
+        )
+        for i, step in enumerate(["scale:1/4", Scale(0.25), [Scale(0.25)]])
+    ]
+    assert len({report.target.read_bytes() for report in targets}) == 1
+
+
+def test_a_tile_that_a_network_does_not_take_is_refused(tmp_path: Path) -> None:
+    network = tmp_path / "net.onnx"
+    network.write_bytes(onnx_network(32, 32))
+    with pytest.raises(OptionError, match="declared tile is 64 × 64 pixels, the network takes 32 × 32"):
+        convert(network, tmp_path / "a.czann", replace(METADATA, tile=(64, 64)))
+
+
+def test_channels_that_a_network_does_not_take_are_refused(source: Path) -> None:
+    with pytest.raises(OptionError, match=r"channels is 3, .*the network takes 1"):
+        convert(source, source.with_name("a.czann"), METADATA, options=replace(TILE, channels=3))
+
+
+def test_an_archive_that_differs_is_not_left_and_a_target_stays_as_it_was(tmp_path: Path) -> None:
+    """A network that mixes the pictures of a batch gives other values for other batches."""
+    import onnx
+
+    text = (
+        '<ir_version: 8, opset_import: ["": 17]>'
+        " g (float[N,32,32,1] x) => (float[N,32,32,1] y) { all = ReduceMean <axes = [0]> (x)  y = Add (x, all) }"
+    )
+    target = tmp_path / "a.czann"
     target.write_text("precious")
-    strict = replace(TILE, tolerance=1e-12, overwrite=True, preprocessing=[Normalization(0.3, 0.7)])
-    with pytest.raises(ModelError, match=r"does not compute what its source does: .*1e-12 is allowed"):
-        convert(source, target, METADATA, options=strict)
+    said = ArchiveMetadata(model_type="Regression", border=2)
+    with pytest.raises(ModelError, match=r"does not compute what its source does: .*0\.0001 is allowed"):
+        convert(onnx.parser.parse_model(text), target, said, options=ConvertOptions(overwrite=True))
     assert target.read_text() == "precious"
-    assert left(source.parent) == ["a.czann", "net.onnx"]
+    assert left(tmp_path) == ["a.czann"]
 
 
 def test_a_target_that_is_there_is_not_replaced_unasked(source: Path) -> None:
@@ -255,6 +293,42 @@ def test_a_target_of_no_known_kind_is_refused(source: Path) -> None:
 def test_objects_that_are_no_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"builtins\.dict cannot be converted; give a Keras model"):
         convert({}, tmp_path / "a.czann", METADATA)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("uint8", np.uint8), ("uint16", np.uint16)])
+def test_a_network_of_whole_numbers_gets_them_back(kind: str, dtype: type, tmp_path: Path) -> None:
+    """A .czann feeds fractions: the labels must be those of the counts all the same."""
+    half = int(np.iinfo(dtype).max) // 2
+    text = (
+        '<ir_version: 8, opset_import: ["": 17]>'
+        f" g ({kind}[N,32,32,1] counts) => (float[N,32,32,2] scores) {{"
+        f" half = Constant <value_float = {half}.5> ()  float = Cast <to = 1> (counts)  above = Greater (float, half)"
+        "  below = Not (above)  one = Cast <to = 1> (below)  two = Cast <to = 1> (above)"
+        "  scores = Concat <axis = 3> (one, two) }"
+    )
+    import onnx
+
+    image = np.random.default_rng(0).integers(half - 3, half + 5, (32, 32)).astype(dtype)
+    for name in ("a.czann", "a.czmodel"):
+        said = replace(METADATA, pixel_types=("Gray8" if kind == "uint8" else "Gray16",), border=0)
+        report = convert(onnx.parser.parse_model(text), tmp_path / name, said)
+        np.testing.assert_array_equal(predict_array(report.target, image), 1 + (image > half))
+
+
+def test_a_network_that_amplifies_rounding_is_told_from_a_wrong_one(tmp_path: Path) -> None:
+    """Its own outputs change when pixels change in their last bit: no archive could agree better."""
+    import onnx
+
+    text = (
+        '<ir_version: 8, opset_import: ["": 17]>'
+        " g (float[N,32,32,1] x) => (float[N,32,32,1] y) {"
+        " big = Constant <value_float = 1e7> ()  near = Mul (x, big)  y = Sin (near) }"
+    )
+    said = ArchiveMetadata(model_type="Regression", border=2)
+    options = ConvertOptions(preprocessing=[Normalization(0.1, 0.3)])
+    report = convert(onnx.parser.parse_model(text), tmp_path / "a.czann", said, options=options)
+    assert report.comparison.relative_error > report.tolerance
+    assert any("the network amplifies rounding" in warning for warning in report.warnings)
 
 
 def test_a_network_whose_result_is_smaller_is_refused(tmp_path: Path) -> None:

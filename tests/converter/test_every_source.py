@@ -5,6 +5,7 @@ The official readers know nothing of ours: `czmodel.core` (6.2) parses the metad
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from czengine import open_model, predict_array
 from czengine.spec import Runtime
 from tests.support import keras_models, torch_models
 from tests.support.archives import onnx_network
+from tests.support.commands import run_here
 from tests.support.frameworks import need, need_package
 
 CLASSES = ("Background", "Cell")
@@ -54,6 +56,15 @@ def keras3_mixed(folder: Path) -> Any:
         return keras_models.unet(keras, None, None)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def keras3_hard(folder: Path) -> Any:
+    """What tf2onnx cannot write as Keras hands it over: exact GELU (erfc) and grouped convolutions (for XLA)."""
+    layers = need("keras").layers
+    image = layers.Input((None, None, 1))
+    x = layers.Conv2D(8, 3, padding="same", activation="gelu")(image)
+    x = layers.Conv2D(8, 3, padding="same", groups=2, dilation_rate=2)(x)
+    return need("keras").Model(image, layers.Conv2D(2, 1, activation="softmax")(x))
 
 
 def keras2(folder: Path) -> Any:
@@ -144,7 +155,8 @@ def saved(model: Any, path: Path) -> Path:
 
 
 MAKERS = (
-    keras3, keras3_file, keras3_h5, keras3_export, keras3_subclassed, keras3_mixed, keras2, keras2_file, keras2_h5,
+    keras3, keras3_file, keras3_h5, keras3_export, keras3_subclassed, keras3_mixed, keras3_hard,
+    keras2, keras2_file, keras2_h5,
     keras2_saved_model, tf_module, onnx_last, onnx_first, onnx_proto, torch_module, torch_file, torch_program,
     torch_pt2, json_spec,
 )  # fmt: skip
@@ -200,6 +212,24 @@ def test_a_savedmodel_inside_on_request(make: Make, name: str, version: str, tmp
     assert again.runtime is Runtime.ONNX
     assert again.comparison.relative_error <= 1e-4
     official(again.target, tmp_path / "official")
+
+
+def test_what_a_framework_prints_stays_out_of_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PyTorch's older exporter prints its graph where it fails, and then the newer one is asked."""
+    torch = need("torch")
+    need("onnxscript")
+    module = torch.nn.Sequential(
+        torch.nn.InstanceNorm2d(1, track_running_stats=True), torch.nn.Conv2d(1, 2, 1), torch.nn.Softmax(1)
+    )
+    torch.save(module, tmp_path / "net.pt")
+    done = run_here(
+        capsys, "convert", tmp_path / "net.pt", tmp_path / "a.czmodel", "--classes", "a,b", "--pixel-type", "Gray8",
+        "--spatial-dims", "16", "16", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["format"] == "legacy"
 
 
 @pytest.mark.parametrize("make", [keras3, keras2, tf_module, torch_module], ids=lambda make: make.__name__)

@@ -10,7 +10,6 @@ import pytest
 
 from czconverter.loaders.exports import write_saved_model
 from czconverter.loaders.freeze import freeze, number_functions, trace
-from czconverter.loaders.reasons import reason
 from czconverter.loaders.tensorflow import TensorFlowNetwork
 from czengine.errors import ModelError
 from czengine.graph.saved_model import read_signature
@@ -90,13 +89,13 @@ def test_output_is_float32(tf: Any, name: str) -> None:
     assert run_onnx(network.to_onnx(17), picture(8, 8)).dtype == np.float32
 
 
-def test_fixed_batch(tf: Any) -> None:
+def test_single_pictures(tf: Any) -> None:
     network = network_of(
-        lambda x: tf.ensure_shape(x, (2, None, None, 1)) + 1, channels=1, size=(8, 8), batch=2
+        lambda x: tf.ensure_shape(x, (1, None, None, 1)) + 1, channels=1, size=(8, 8), single=True
     )
     batch = picture(8, 8, batch=5)
     np.testing.assert_allclose(network.run(batch), batch + 1)
-    assert network.to_onnx(17).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 2
+    assert network.to_onnx(17).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
 
 
 def test_rank_that_nobody_knows(tf: Any) -> None:
@@ -191,32 +190,3 @@ def test_saved_model_in_a_folder_that_has_something(tf: Any, tmp_path: Path) -> 
     (tmp_path / "other").touch()
     with pytest.raises(ModelError, match=r"^the network cannot be written as a SavedModel: Export directory"):
         write_saved_model(freeze(lambda x: x + 1, OPEN), tmp_path)
-
-
-# ------------------------------------------------------------------------------------------------- reasons
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain.", "plain"),
-        ("first line\nsecond line", "first line"),
-        ("", "ValueError"),
-        (
-            "Exception encountered when calling Conv2D.call().\n\n\x1b[1mdims must match.\x1b[0m\n\nArguments: …",
-            "Conv2D.call(): dims must match",
-        ),
-        (
-            "Exception encountered when calling Sequential.call().\n\nException encountered when calling Add.call().\n"
-            "\ndims must match\n\nArguments received by …",
-            "Sequential.call(): dims must match",
-        ),
-        (
-            'in user code:\n\n    File "a.py", line 3, in call  *\n        fail()\n\n    ValueError: dims must match\n',
-            "dims must match",
-        ),
-        ("x" * 400, "x" * 300 + "…"),
-    ],
-)
-def test_reason(text: str, expected: str) -> None:
-    assert reason(ValueError(text)) == expected

@@ -8,6 +8,8 @@ import pytest
 
 from czconverter.graphs.opset import opset_of, weights_inside, with_opset
 from czconverter.graphs.running import OnnxRunner
+from czconverter.steps import Scale
+from czconverter.steps.nodes import with_steps
 from czengine.errors import ModelError
 from tests.support.archives import onnx_network
 from tests.support.frameworks import need
@@ -81,6 +83,22 @@ def test_other_domains_do_not_matter() -> None:
     model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
     assert with_opset(model, 12).ir_version == 7
     assert opset_of(model) == 12
+
+
+@pytest.mark.parametrize(
+    ("domains", "shown"), [([], "none"), (["com.example", "ai.onnx.ml"], "com.example, ai.onnx.ml")]
+)
+def test_a_network_without_onnx_operators(domains: list[str], shown: str) -> None:
+    model = _model(12)
+    del model.opset_import[:]
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, 1) for domain in domains)
+    message = rf"^the network has no ONNX operator set \(its operator sets: {shown}\); export it again with"
+    with pytest.raises(ModelError, match=message):
+        opset_of(model)
+    with pytest.raises(ModelError, match=message):
+        with_opset(model, 12)
+    with pytest.raises(ModelError, match=message):
+        with_steps(model, before=[Scale(scale=2.0)], after=[])
 
 
 def test_functions_need_a_newer_file() -> None:

@@ -255,6 +255,7 @@ def test_wrong_values_in_the_flat_form(folder: Path, values: dict[str, Any], mes
 
 _SUPPORTED = "SingleClassSemanticSegmentation, MultiClassSemanticSegmentation, Regression"
 _SHAPE = "it must be [height, width, channels], each from 1 up"
+_OVERLAP = "it must be two whole numbers, 0 or more: the overlap in pixels, [y, x]"
 WRONG_NESTED: list[tuple[type[CzEngineError], dict[str, Any], str]] = [
     (OptionError, {"Type": 1}, "Type is 1; it must be a text"),
     (OptionError, {"Type": "Cells"}, f"Type is 'Cells', which is unknown; choose one of {_SUPPORTED}"),
@@ -293,9 +294,9 @@ WRONG_NESTED: list[tuple[type[CzEngineError], dict[str, Any], str]] = [
         {"MinOverlap": [8, 7]},
         "MinOverlap is [8, 7], which is odd; it is the border of both sides together, so make it even",
     ),
-    (OptionError, {"MinOverlap": [8]}, "MinOverlap is [8]; it must be two whole numbers, 0 or more"),
-    (OptionError, {"MinOverlap": 8}, "MinOverlap is 8; it must be two whole numbers, 0 or more"),
-    (OptionError, {"MinOverlap": [8, -8]}, "MinOverlap is [8, -8]; it must be two whole numbers, 0 or more"),
+    (OptionError, {"MinOverlap": [8]}, f"MinOverlap is [8]; {_OVERLAP}"),
+    (OptionError, {"MinOverlap": 8}, f"MinOverlap is 8; {_OVERLAP}"),
+    (OptionError, {"MinOverlap": [8, -8]}, f"MinOverlap is [8, -8]; {_OVERLAP}"),
     (OptionError, {"Scaling": 1e-6}, "Scaling is 1e-06; it must be a list of numbers"),
     (OptionError, {"Scaling": [True, 1]}, "Scaling is [true, 1]; it must be a list of numbers"),
     (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from czconverter.json_values import Values, read_values, shown
+from czconverter.json_values import Values, read_values, require
 from czengine.errors import OptionError
 
 JSON = st.recursive(
@@ -34,8 +34,8 @@ def refusal(path: Path) -> str:
     [
         ("", "is not JSON (Expecting value: line 1 column 1 (char 0)); correct it there"),
         ('{"a": 1', "is not JSON (Expecting ',' delimiter: line 1 column 8 (char 7)); correct it there"),
-        ('{"a": NaN}', "is not JSON (NaN is no JSON number); correct it there"),
-        ('{"a": [-Infinity]}', "is not JSON (-Infinity is no JSON number); correct it there"),
+        ('{"a": NaN}', "is not JSON (NaN is not a JSON number); correct it there"),
+        ('{"a": [-Infinity]}', "is not JSON (-Infinity is not a JSON number); correct it there"),
         ('{"a": 1, "b": 2, "a": 1}', "is not JSON (key 'a' occurs twice); correct it there"),
         ('{"a": {"b": 1, "b": 2}}', "is not JSON (key 'b' occurs twice); correct it there"),
         ("[1, 2]", "holds [1, 2]; an object in braces is needed"),
@@ -137,16 +137,14 @@ def test_whatever_it_is_it_is_read_or_refused_in_a_short_sentence(value: Any, re
     assert len(message) < 800
 
 
-@settings(max_examples=30)
-@given(JSON)
-def test_a_value_is_shown_on_one_short_line(value: Any) -> None:
-    assert len(shown(value)) < 700
-    assert shown(value).isprintable()
-
-
-def test_a_long_value_is_cut() -> None:
-    assert shown("x" * 100) == '"' + "x" * 56 + "..."
-    assert shown([0] * 20) == f"[{'0, ' * 9}...]"
+@pytest.mark.parametrize(
+    ("missing", "message"), [(["a"], "missing a; add it"), (["a", "b.c"], "missing a, b.c; add them")]
+)
+def test_all_that_is_missing_is_named(missing: list[str], message: str) -> None:
+    require([])
+    with pytest.raises(OptionError) as caught:
+        require(missing)
+    assert str(caught.value) == message
 
 
 # ---------------------------------------------------------------------------------------------- paths

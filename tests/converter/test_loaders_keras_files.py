@@ -258,10 +258,12 @@ def test_damaged_weights(k: Any, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content[:500] if name.endswith(".h5") else content)
+    with pytest.raises(ModelError, match=r"m\.keras holds damaged weights; copy or save it again$"):
+        load_keras_file(path, trust=False)
     with pytest.raises(
         ModelError, match=r"m\.keras cannot be loaded by \w+: .+; if it needs classes of yours, load it"
     ):
-        load_keras_file(path, trust=False)
+        load_keras_file(path, trust=True)
 
 
 def test_weights_only(k: Any, tmp_path: Path) -> None:
@@ -290,6 +292,9 @@ def test_hdf5_of_somebody_else(tmp_path: Path) -> None:
         ({"metadata.json": "{", "config.json": "{}"}, r"has a damaged description of its model; save it again$"),
         ({"metadata.json": "{}", "config.json": "{}"}, r"does not say which Keras saved it; save it again with model"),
         ({"metadata.json": '{"keras_version": "x"}', "config.json": "{}"}, r"does not say which Keras saved it"),
+        ({"metadata.json": '{"keras_version": 3}', "config.json": "{}"}, r"does not say which Keras saved it"),
+        ({"metadata.json": '{"keras_version": "%s"}' % ("3" * 5000), "config.json": "{}"}, r"does not say which Keras"),
+        ({"metadata.json": '{"keras_version": "\u0663.1"}', "config.json": "{}"}, r"does not say which Keras saved it"),
         ({"metadata.json": '{"keras_version": "3.1"}', "config.json": "[]"}, r"does not say which Keras saved it"),
         ({"metadata.json": '{"keras_version": "3.1"}', "config.json": "[" * 10**5}, r"has a damaged description"),
     ],
@@ -307,3 +312,42 @@ def test_hdf5_without_version_is_of_keras_2(tmp_path: Path) -> None:
     with need("h5py").File(path, "a") as file:
         del file.attrs["keras_version"]
     assert load_keras_file(path, trust=False).kind == "Keras 2 file"
+
+
+@pytest.mark.parametrize("version", [b"\xff\xfe", b"2" * 5000, 3.5, [2, 15], np.bytes_(b""), "two"])
+def test_hdf5_with_a_version_that_is_none(version: Any, tmp_path: Path) -> None:
+    with need("h5py").File(tmp_path / "m.h5", "w") as file:
+        file.attrs["keras_version"] = version
+        file.attrs["model_config"] = "{}"
+    with pytest.raises(
+        ModelError, match=r"m\.h5 does not say which Keras saved it; save it again with model\.save$"
+    ):
+        load_keras_file(tmp_path / "m.h5", trust=False)
+
+
+def test_hdf5_with_attributes_that_cannot_be_read(tmp_path: Path) -> None:
+    h5py = need("h5py")
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["model_config"] = "{}"
+        space = h5py.h5s.create(h5py.h5s.SCALAR)
+        h5py.h5a.create(file.id, b"keras_version", h5py.h5t.NATIVE_B64, space)
+    message = r"m\.h5 (is a damaged HDF5 file, probably cut short|does not say which Keras saved it); .+$"
+    with pytest.raises(ModelError, match=message):
+        load_keras_file(tmp_path / "m.h5", trust=False)
+
+
+@pytest.mark.parametrize("config", [np.array([1, 2]), b"\xff", 1.5, "[" * 10**4])
+def test_hdf5_with_a_damaged_description(config: Any, tmp_path: Path) -> None:
+    with need("h5py").File(tmp_path / "m.h5", "w") as file:
+        file.attrs["model_config"] = config
+    with pytest.raises(ModelError, match=r"m\.h5 has a damaged description of its model; save it again$"):
+        load_keras_file(tmp_path / "m.h5", trust=False)
+
+
+def test_slices_in_keras_3(tmp_path: Path) -> None:
+    k = need("keras")
+    pixels = k.layers.Input((16, 16, 1))
+    x = k.ops.pad(k.layers.Conv2D(2, 3, padding="same")(pixels), [[0, 0], [1, 1], [1, 1], [0, 0]])
+    model = k.Model(pixels, k.ops.transpose(x[:, 1:-1, 1:-1], [0, 1, 2, 3]))
+    network = load_keras_file(save(model, tmp_path / "m.keras"), trust=False)
+    np.testing.assert_allclose(network.run(picture()), np.asarray(model(picture())), atol=1e-6)

@@ -98,6 +98,7 @@ def test_other_types_run_as_they_are_and_are_written_with_float_ends() -> None:
     counts = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 2)).astype(np.float32)
     np.testing.assert_array_equal(found.run(counts), -counts)
     np.testing.assert_array_equal(OnnxRunner(found.to_onnx(13)).run(counts), -counts)
+    assert (found.counts, load_onnx(onnx_network()).counts) == (255.0, None)
 
 
 def test_a_batch_of_one_stays() -> None:

@@ -231,8 +231,15 @@ def test_no_saved_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\xff" * 20, b"\x08\x01"])
 def test_damaged(tf: Any, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "saved_model.pb").write_bytes(content)
-    with pytest.raises(ModelError, match=r"cannot be loaded as a SavedModel: .+; save it again$") as caught:
+    message = (
+        r"(cannot be loaded as a SavedModel: .+; save it|: the network's saved_model\.pb is damaged; export the model)"
+        r" again$"
+    )
+    with pytest.raises(ModelError, match=message) as caught:
         load_saved_model(tmp_path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ModelError, match=r"cannot be loaded as a SavedModel: .+; save it again$") as caught:
+        load_saved_model(tmp_path, trust=True)
     assert "\n" not in str(caught.value)
 
 
@@ -256,3 +263,45 @@ def test_zip_that_points_outside(tmp_path: Path) -> None:
     ):
         load_saved_model_zip(data, tmp_path / "folder")
     assert not (tmp_path / "outside").exists()
+
+
+def test_zip_without_a_saved_model(tmp_path: Path) -> None:
+    with pytest.raises(
+        ModelError, match=r"^the zipped SavedModel is none: it has no saved_model\.pb; export the"
+    ):
+        load_saved_model_zip(saved_model(members={"a": b""}), tmp_path)
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("A", "a/b"), ("Variables/x", "variables/X")])
+def test_zip_with_names_in_each_others_way(names: tuple[str, str], tmp_path: Path) -> None:
+    data = saved_model(members={"saved_model.pb": b"", **dict.fromkeys(names, b"")})
+    message = r"^the zipped SavedModel holds a file called '.+', where another has to be; refused as unsafe$"
+    with pytest.raises(ArchiveError, match=message):
+        load_saved_model_zip(data, tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "ä" * 200, "ab:c", "line\nbreak"])
+def test_zip_with_names_that_are_none(name: str, tmp_path: Path) -> None:
+    data = saved_model(members={"saved_model.pb": b"", name: b""})
+    message = r" SavedModel holds a file called '[^']{1,82}', which is no plain file name; refused as unsafe$"
+    with pytest.raises(ArchiveError, match=message):
+        load_saved_model_zip(data, tmp_path)
+
+
+def test_zip_with_a_path_that_no_disk_takes(tmp_path: Path) -> None:
+    data = saved_model(members={"saved_model.pb": b"", "/".join(["x" * 200] * 40): b""})
+    with pytest.raises(
+        ArchiveError, match=r"^the zipped SavedModel cannot be unpacked \(.+\); export the model again$"
+    ):
+        load_saved_model_zip(data, tmp_path)
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_several_pictures_at_a_time(tf: Any, module: Any, tmp_path: Path, batch: int) -> None:
+    message = (
+        rf": the network takes {batch} pictures at a time, no more and no less; export it again with a batch size of 1"
+        r" or an open one$"
+    )
+    with pytest.raises(ModelError, match=message):
+        load_saved_model(save(tf, module, tmp_path, double(tf, module, batch, 8, 8, 1)))

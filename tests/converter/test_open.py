@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -77,6 +78,12 @@ def test_paths_that_lead_nowhere(name: str, content: bytes | None, message: str,
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"without saved_model\.pb"):
         kind_of(tmp_path)
+
+
+def test_what_is_no_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelError, match="pipe is not a regular file"):
+        kind_of(tmp_path / "pipe")
 
 
 def test_an_object_of_no_known_kind() -> None:

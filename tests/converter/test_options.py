@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from czconverter import ConvertOptions
+from czconverter.steps import Scale
 from czengine.errors import OptionError
+from czengine.spec import Runtime
 
 
 @pytest.mark.parametrize("dims", [(64, 32), [64, 32], np.array([64, 32])])
@@ -18,6 +20,16 @@ def test_spatial_dims_are_any_two_whole_numbers(dims: Any) -> None:
 
 def test_no_spatial_dims_keep_what_the_network_insists_on() -> None:
     assert ConvertOptions().tile is None
+
+
+@pytest.mark.parametrize("steps", [Scale(2.0), [Scale(2.0)], (Scale(2.0),)])
+def test_one_step_or_several(steps: Any) -> None:
+    assert ConvertOptions(preprocessing=steps, postprocessing=None).preprocessing == (Scale(2.0),)
+    assert ConvertOptions(preprocessing="scale:2").preprocessing == ("scale:2",)
+
+
+def test_a_runtime_by_its_name() -> None:
+    assert ConvertOptions(runtime="savedmodel").runtime is Runtime.SAVEDMODEL  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +43,9 @@ def test_no_spatial_dims_keep_what_the_network_insists_on() -> None:
         ({"channels": 0}, "channels is 0; a network takes at least 1"),
         ({"tolerance": 0}, "tolerance is 0; it must be above 0"),
         ({"tolerance": float("nan")}, "tolerance is nan"),
+        ({"runtime": "banana"}, "runtime is 'banana'; choose one of onnx, savedmodel"),
+        ({"runtime": "savedmodel", "opset": 12}, "opset is 12, and a SavedModel has none"),
+        ({"layout": "nhwc"}, "layout is 'nhwc'; choose one of NHWC, NCHW"),
         ({"format": "czi"}, "format is 'czi'; choose one of czmodel, czann"),
     ],
 )

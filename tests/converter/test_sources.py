@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from czconverter import ArchiveMetadata, ConvertOptions, convert
+from czconverter import ArchiveMetadata, ConvertOptions, convert, unpack
 from czconverter.sources import lost, opened
 from czengine import InputOptions, ModelError, OptionError, OutputOptions, open_model, predict_array
 from czengine.errors import ArchiveError
+from tests.support import torch_models
 from tests.support.archives import MODEL_ID, czann_archive, legacy_archive, onnx_network
 from tests.support.frameworks import need
 from tests.support.shared import shared_path
@@ -220,9 +222,44 @@ def test_a_json_spec_names_its_model(tmp_path: Path) -> None:
     )
 
 
+def test_a_json_spec_that_leads_to_a_json_spec_is_refused(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    flat = {"BorderSize": 6, "ColorHandling": "SplitRgb", "PixelType": "Gray16", "Classes": ["a", "b"]}
+    spec.write_text(json.dumps({**flat, "ModelPath": "spec.json"}))
+    with pytest.raises(OptionError, match="leads to another JSON file"):
+        convert(spec, tmp_path / "a.czmodel")
+
+
+def test_what_was_unpacked_is_fed_as_before(tmp_path: Path) -> None:
+    """The flat form is for networks that take counts, whatever archive they go into."""
+    middle = 150.0
+    network = onnx_network(64, 64, weights=np.array([1.0, -1.0]).reshape(2, 1, 1, 1), bias=[-middle, middle])
+    first = legacy_archive(tmp_path / "a.czmodel", network=network)
+    unpack(first, tmp_path / "parts")
+    image = picture(1, np.uint8)
+    wanted = labels(first, image)
+    for name in ("b.czann", "b.czmodel"):
+        again = convert(tmp_path / "parts" / "model_spec.json", tmp_path / name).target
+        np.testing.assert_array_equal(labels(again, image), wanted)
+
+
+def test_archives_with_odd_ids_and_names_can_be_put_right(tmp_path: Path) -> None:
+    first = legacy_archive(tmp_path / "a.czmodel", classes=["a", "a"], Id="no uuid")
+    with pytest.raises(OptionError, match="--classes"):
+        convert(first, tmp_path / "b.czmodel")
+    spec = open_model(convert(first, tmp_path / "b.czmodel", ArchiveMetadata(classes=("a", "b"))).target).spec
+    assert [c.name for c in spec.classes] == ["a", "b"]
+    assert uuid.UUID(spec.id)
+
+
 def test_an_opened_archive_tells_what_it_knows(tmp_path: Path) -> None:
     with opened(legacy_archive(tmp_path / "a.czmodel"), options=ConvertOptions()) as found:
-        assert found.spec is not None
-        assert found.metadata.pixel_types == ("Gray8",)
-        assert lost(replace(found.spec, pixel_size=(1e-7, 1e-7)), "czmodel")
-        assert lost(found.spec, "czmodel") == ()
+        assert (found.metadata.pixel_types, found.scaled) == (("Gray8",), False)
+        assert lost(replace(found.metadata, pixel_size=(1e-7, 1e-7)), "czmodel")
+        assert lost(found.metadata, "czmodel") == ()
+
+
+def test_a_layout_is_for_onnx_only(tmp_path: Path) -> None:
+    need("torch")
+    with pytest.raises(OptionError, match="--layout is NCHW, which is for ONNX models only"):
+        convert(torch_models.unet(1), tmp_path / "a.czann", options=ConvertOptions(layout="NCHW"))

@@ -1,9 +1,11 @@
-"""The bundled example is what its script makes, small, valid, and segmented rightly by its own model."""
+"""The bundled image is what its script makes, small, valid, and segmented rightly by the bundled model.
+
+That the model is what its script makes, `tests/test_examples.py` tests, where there is TensorFlow.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,20 @@ from cztile.fixed_total_area_strategy_2d import AlmostEqualBorderFixedTotalAreaS
 from cztile.tiling_strategy import TileInput
 from numpy.typing import NDArray
 
+from czengine import OutputOptions, open_model, predict_array
 from czengine.example import drawing, image_path, model_path
 from scripts import make_example
+from tests.support.nuclei import apart, overlap, reach
 
 HEIGHT, WIDTH = 480, 640
+BORDER = 32
+GRID = 4  # pixels; the network's coarsest ones are this large
 
 
 @pytest.fixture(scope="module")
 def remade(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("example")
-    make_example.main(folder)
+    make_example.write_image(folder)
     return folder
 
 
@@ -49,33 +55,37 @@ def _pixels() -> NDArray[np.uint16]:
     return np.asarray(zarr.open_array(image_path() / "0", mode="r")[0])
 
 
-def _labels() -> NDArray[np.intp]:
+def _session() -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(_network(model_path()), providers=["CPUExecutionProvider"])
+
+
+def _scores(pixels: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Of one tile, (y, x, class)."""
+    scaled = (pixels / np.float32(65535)).astype(np.float32)
+    (scores,) = _session().run(None, {"input": scaled[np.newaxis, ..., np.newaxis]})
+    return np.asarray(scores[0])
+
+
+@pytest.fixture(scope="module")
+def labels() -> NDArray[np.intp]:
     """Labels by a loop that shares no code with czengine: cztile, onnxruntime, argmax."""
-    session = onnxruntime.InferenceSession(_network(model_path()), providers=["CPUExecutionProvider"])
-    pixels = (_pixels() / np.float32(65535)).astype(np.float32)
-    labels = np.zeros((HEIGHT, WIDTH), dtype=np.intp)
-    length = TileInput(total_tile_length=256, min_border_length=make_example.BORDER)
+    pixels, labels = _pixels(), np.zeros((HEIGHT, WIDTH), dtype=np.intp)
+    length = TileInput(total_tile_length=256, min_border_length=BORDER)
     strategy = AlmostEqualBorderFixedTotalAreaStrategy2D(length, length)
     for tile in strategy.calculate_2d_tiles((0, 0, WIDTH, HEIGHT)):
         roi, center = tile.roi, tile.center
-        cut = pixels[np.newaxis, roi.y : roi.y + roi.h, roi.x : roi.x + roi.w, np.newaxis]
-        (scores,) = session.run(None, {"input": cut})
+        scores = _scores(pixels[roi.y : roi.y + roi.h, roi.x : roi.x + roi.w])
         y, x = center.y - roi.y, center.x - roi.x
-        best = scores[0].argmax(axis=-1)[y : y + center.h, x : x + center.w] + 1
+        best = scores.argmax(axis=-1)[y : y + center.h, x : x + center.w] + 1
         labels[center.y : center.y + center.h, center.x : center.x + center.w] = best
     return labels
 
 
-def _iou(a: NDArray[Any], b: NDArray[Any]) -> float:
-    return float((a & b).sum() / (a | b).sum())
-
-
-def test_the_script_makes_the_same_bytes_twice(remade: Path, tmp_path: Path) -> None:
-    again = tmp_path / "example"
-    shutil.copytree(remade, again)
-    (again / "nuclei.ome.zarr" / "stale").touch()
-    make_example.main(again)
-    assert _files(again) == _files(remade)
+def test_the_script_makes_the_same_image_twice(remade: Path) -> None:
+    before = _files(remade)
+    (remade / "nuclei.ome.zarr" / "stale").touch()
+    make_example.write_image(remade)
+    assert _files(remade) == before
 
 
 def test_the_committed_image_is_the_remade_one(remade: Path) -> None:
@@ -91,15 +101,9 @@ def test_the_committed_image_is_the_remade_one(remade: Path) -> None:
         assert mine.dtype == theirs.dtype == np.uint16
 
 
-def test_the_committed_model_is_the_remade_one(remade: Path) -> None:
-    assert _metadata(model_path()) == _metadata(remade / "nuclei.czann")
-    committed, fresh = (onnx.load_from_string(_network(p)) for p in (model_path(), remade / "nuclei.czann"))
-    assert committed == fresh
-
-
 def test_the_example_is_small() -> None:
     files = _files(image_path().parent)
-    assert sum(map(len, files.values())) < 200_000
+    assert sum(map(len, files.values())) < 350_000  # three fifths of it for the picture, two for the weights
     assert len(files) < 20
 
 
@@ -137,46 +141,65 @@ def test_the_archive_looks_like_one_by_czmodel() -> None:
     assert {member.compress_type for member in members} == {zipfile.ZIP_STORED}
     metadata = _metadata(model_path())
     assert metadata["FormatVersion"] == "2.1.0"
-    assert metadata["MinOverlap"] == [80, 80]
+    assert metadata["MinOverlap"] == [2 * BORDER, 2 * BORDER]
     assert metadata["InputShape"] == [256, 256, 1]
     assert len(metadata["Classes"]) == metadata["OutputShape"][-1] == 3
 
 
-def test_the_network_is_an_opset_12_channels_last_one() -> None:
+def test_the_network_takes_batches_channels_last() -> None:
     model = onnx.load_from_string(_network(model_path()))
     dims = [dim.dim_param or dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
     assert dims == ["batch", 256, 256, 1]
-    assert [opset.version for opset in model.opset_import] == [12]
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (scores,) = session.run(None, {"input": np.zeros((2, 256, 256, 1), np.float32)})
+    assert [opset.version for opset in model.opset_import] == [17]
+    (scores,) = _session().run(None, {"input": np.zeros((2, 256, 256, 1), np.float32)})
     assert scores.shape == (2, 256, 256, 3)
     np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-6)
 
 
-def test_the_border_covers_the_receptive_field() -> None:
-    session = onnxruntime.InferenceSession(_network(model_path()), providers=["CPUExecutionProvider"])
-    # A picture at the middle of the ramps, so that every weight counts; one pixel is changed.
-    flat = np.random.RandomState(0).uniform(0, 0.05, (1, 256, 256, 1)).astype(np.float32)
-    spot = flat.copy()
-    spot[0, 128, 128, 0] = 100.0
-    (before,), (after,) = session.run(None, {"input": flat}), session.run(None, {"input": spot})
-    rows, columns = np.nonzero(np.any(before[0] != after[0], axis=-1))
-    reach = max(np.abs(rows - 128).max(), np.abs(columns - 128).max())
-    assert 30 <= reach <= make_example.BORDER
+def test_the_border_covers_what_the_network_looks_at() -> None:
+    assert reach(_network(model_path())) == 23 <= BORDER
 
 
-def test_the_model_finds_the_nuclei() -> None:
-    labels = _labels()
+@pytest.mark.parametrize("shift", [GRID, 25 * GRID])
+def test_tiles_on_the_grid_agree_inside_their_borders(shift: int) -> None:
+    """So their seam cannot be seen, wherever between the borders it is put."""
+    pixels = _pixels()[100:]
+    one, other = _scores(pixels[:256, :256]), _scores(pixels[shift : shift + 256, shift : shift + 256])
+    one, other = one[shift:, shift:], other[: 256 - shift, : 256 - shift]
+    inside = slice(BORDER, -BORDER)
+    np.testing.assert_allclose(one[inside, inside], other[inside, inside], atol=1e-5)
+    assert np.abs(one - other).max() > 1e-3  # where it is thrown away they differ
+
+
+def test_the_model_finds_the_nuclei(labels: NDArray[np.intp]) -> None:
     pixels, truth = make_example.draw_nuclei()
     np.testing.assert_array_equal(pixels, _pixels())
-    assert _iou(labels != 1, truth) > 0.9
-    assert 0.5 < (labels == 2).sum() / truth.sum() < 0.9
-    assert (labels[~truth] == 2).mean() < 1e-3  # what is called nucleus is nucleus
+    inside = truth > 0
+    assert overlap(labels != 1, inside) >= 0.98
+    assert apart(labels, truth) == truth.max() == make_example.NUCLEI
+    assert 0.5 < (labels == 2).sum() / inside.sum() < 0.9
+    assert (labels[~inside] == 2).mean() < 1e-4  # what is called nucleus is nucleus
+    assert (labels - 1 == drawing.classes_of(truth)).mean() >= 0.99
     assert {int(value) for value in np.unique(labels)} == {1, 2, 3}
 
 
-def test_the_border_class_lies_between_nucleus_and_background() -> None:
-    labels = _labels()
+def test_no_label_hangs_on_rounding() -> None:
+    """So that the table in the README is the same on every machine: scores differ by 1e-6 between them."""
+    model = open_model(model_path())
+    scores = np.sort(predict_array(model, _pixels(), output=OutputOptions(scores=True)), axis=0)
+    assert (scores[-1] - scores[-2]).min() > 2e-5
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_it_finds_others_too(seed: int) -> None:
+    """Pictures with more nuclei that touch, which nobody looked at when the model was chosen."""
+    pixels, truth = drawing.draw_nuclei(512, 512, nuclei=60, seed=seed)
+    found = predict_array(open_model(model_path()), pixels)
+    assert overlap(found != 1, truth > 0) >= 0.98
+    assert apart(found, truth) >= 57
+
+
+def test_the_border_class_lies_between_nucleus_and_background(labels: NDArray[np.intp]) -> None:
     for a, b in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
         assert not np.any((a == 1) & (b == 2))
         assert not np.any((a == 2) & (b == 1))

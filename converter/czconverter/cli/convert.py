@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from czconverter.cli import options as o
-from czconverter.cli.text import MetadataText, steps
+from czconverter.cli.text import metadata
 from czconverter.options import ConvertOptions
 from czengine.cli import options as engine
 from czengine.cli.interrupt import deferred_interrupt
@@ -60,10 +60,10 @@ def convert(
 
     The archive is run beside its source before it appears; nothing is left behind if they differ.
     """
-    text = MetadataText(
+    said = metadata(
         name=name,
-        classes=tuple(classes or ()),
-        pixel_types=tuple(pixel_type or ()),
+        classes=classes or (),
+        pixel_types=pixel_type or (),
         border=border,
         model_type=model_type,
         color_handling=color_handling,
@@ -81,8 +81,8 @@ def convert(
         spatial_dims=spatial_dims,
         channels=channels,
         layout=layout,
-        preprocessing=steps(preprocess),
-        postprocessing=steps(postprocess),
+        preprocessing=preprocess,
+        postprocessing=postprocess,
         tolerance=tolerance,
         trust=trust,
         overwrite=overwrite,
@@ -92,5 +92,5 @@ def convert(
         from czconverter.conversion import convert as carry_out
 
         with telling("none" if quiet and progress == "auto" else progress, stop_if_asked) as tell:
-            report = carry_out(source, target, text.metadata(), options=options, progress=tell)
+            report = carry_out(source, target, said, options=options, progress=tell)
         show_report(report, as_json=as_json or progress == "json", quiet=quiet)

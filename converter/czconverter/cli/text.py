@@ -3,72 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from czconverter.metadata import ArchiveMetadata
-from czconverter.steps import Step
 from czengine.errors import OptionError
 
 _MICROMETRE = 1e-6
 
 
-@dataclass(frozen=True, kw_only=True)
-class MetadataText:
-    """The metadata options as they were typed; lists may hold several names in one text."""
+def metadata(
+    *,
+    classes: Sequence[str],
+    pixel_types: Sequence[str],
+    border: str | None,
+    pixel_size: str | None,
+    json_spec: Path | None,
+    **others: Any,
+) -> ArchiveMetadata:
+    """The metadata options as they were typed, as values; what is missing comes from the JSON spec, if one was named.
 
-    name: str | None
-    classes: tuple[str, ...]
-    pixel_types: tuple[str, ...]
-    border: str | None
-    model_type: str | None
-    color_handling: str | None
-    pixel_size: str | None
-    tile: tuple[int, int] | None
-    description: str
-    licence: Path | None
-    id: str | None
-    json_spec: Path | None
+    Parameters
+    ----------
+    classes, pixel_types : sequence of str
+        Names; one text may list several.
+    border, pixel_size : str or None
+        Numbers for y and x; for x and y, in micrometres.
+    json_spec : Path or None
+        A JSON spec of the ZEISS packages.
+    **others
+        Fields of `ArchiveMetadata` that are typed as they are.
 
-    def metadata(self) -> ArchiveMetadata:
-        """The values they stand for; what is missing comes from the JSON spec, where one was named.
+    Raises
+    ------
+    OptionError
+        For text that says nothing sensible.
+    """
+    said = ArchiveMetadata(
+        classes=_names(classes),
+        pixel_types=_names(pixel_types),
+        border=_border(border),
+        pixel_size=_pixel_size(pixel_size),
+        **others,
+    )
+    if json_spec is None:
+        return said
+    from czconverter.json_spec import read_json_spec
 
-        Raises
-        ------
-        OptionError
-            For text that says nothing sensible.
-        """
-        said = ArchiveMetadata(
-            name=self.name,
-            classes=_names(self.classes),
-            pixel_types=_names(self.pixel_types),
-            border=_border(self.border),
-            model_type=self.model_type,
-            color_handling=self.color_handling,
-            pixel_size=_pixel_size(self.pixel_size),
-            tile=self.tile,
-            description=self.description,
-            licence=self.licence,
-            id=self.id,
-        )
-        if self.json_spec is None:
-            return said
-        from czconverter.json_spec import read_json_spec
-
-        return said.merged(read_json_spec(self.json_spec).metadata)
+    return said.merged(read_json_spec(json_spec).metadata)
 
 
-def steps(texts: Sequence[str] | None) -> tuple[Step, ...]:
-    """Steps by their text, e.g. "normalize:mean=0.5,std=0.2"."""
-    from czconverter.steps.parsing import parse_step
-
-    return tuple(map(parse_step, texts or ()))
-
-
-def _names(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _names(texts: Sequence[str]) -> tuple[str, ...]:
     """Names from one text that lists them, or from one text each, which may then hold commas."""
     if len(texts) != 1:
-        return texts
+        return tuple(texts)
     return tuple(part.strip() for part in texts[0].split(","))
 
 

@@ -49,7 +49,7 @@ def _convert(typed: argparse.Namespace, format_: TargetFormat) -> str:
     if typed.license_file is not None:
         job = replace(job, metadata=replace(job.metadata, licence=typed.license_file))
     report = carry_out(job, typed.output_path, typed.output_name, ConvertOptions())
-    for note in report.warnings:
+    for note in (*report.lost, *report.warnings):
         print(f"note: {note}", file=sys.stderr)
     return (
         f"{report.target}: {report.tile[0]} by {report.tile[1]} pixels, {report.channels} channels in,"

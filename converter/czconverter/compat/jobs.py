@@ -14,7 +14,6 @@ from czconverter.compat.model_metadata import ModelMetadata, ModelSpec
 from czconverter.json_spec import read_json_spec
 from czconverter.metadata import ArchiveMetadata
 from czconverter.options import ConvertOptions, TargetFormat
-from czconverter.package.staging import target_path
 from czconverter.report import ConversionReport
 from czengine.errors import OptionError
 
@@ -82,6 +81,7 @@ def carry_out(
 ) -> ConversionReport:
     """Convert; a file of that name is replaced."""
     from czconverter.conversion import convert  # here, so that a script's imports stay light
+    from czconverter.package.staging import target_path
 
     target = target_path(Path(output_path) / output_name, job.format)
     options = replace(options, format=job.format, overwrite=True)

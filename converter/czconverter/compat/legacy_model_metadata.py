@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from czconverter.json_values import Values, read_values
+from czconverter.json_values import Values, read_values, require
 from czconverter.metadata import ArchiveMetadata
 from czengine.errors import OptionError
 from czengine.formats.colors import class_colors
 from czengine.spec import Color
+
+JsonSource = str | Path | Mapping[str, Any] | Values
 
 
 class SegmentationClass(NamedTuple):
@@ -98,7 +100,7 @@ class LegacyModelMetadata:
         return cls(name=name, color_handling=color_handling, license_file=license_file, **known)
 
     @classmethod
-    def from_json(cls, model_metadata: str | Path | Mapping[str, Any]) -> LegacyModelMetadata:
+    def from_json(cls, model_metadata: JsonSource) -> LegacyModelMetadata:
         """Metadata from a flat JSON spec: its path, or what was read from it. The path of the model gives the name.
 
         Raises
@@ -107,7 +109,7 @@ class LegacyModelMetadata:
             Where it cannot be read, lacks keys (all are named), or has a value that cannot be.
         """
         values = json_object(model_metadata)
-        require(values, "BorderSize", "ColorHandling", "PixelType", "Classes")
+        require(values.missing("BorderSize", "ColorHandling", "PixelType", "Classes"))
         path = (values.text("ModelPath") or "DNN model").replace("\\", "/")
         names, colors = values.texts("Classes"), values.colors("Colors")
         if colors and len(colors) != len(names):
@@ -148,7 +150,7 @@ class LegacyModelMetadata:
 ModelMetadata = LegacyModelMetadata
 
 
-def json_object(source: str | Path | Mapping[str, Any]) -> Values:
+def json_object(source: JsonSource) -> Values:
     """The values of a JSON object: of the file at a path, or as they were read from one.
 
     Raises
@@ -156,25 +158,14 @@ def json_object(source: str | Path | Mapping[str, Any]) -> Values:
     OptionError
         Where the file cannot be read.
     """
+    if isinstance(source, Values):
+        return source
     if isinstance(source, Mapping):
         return Values(dict(source))
     try:
         return read_values(Path(source))
     except OptionError as error:  # those below know the reason, not the file
         raise OptionError(f"{source}: {error}") from error
-
-
-def require(values: Values, *keys: str) -> None:
-    """Name all keys that are missing at once.
-
-    Raises
-    ------
-    OptionError
-        Where one is.
-    """
-    missing = values.missing(*keys)
-    if missing:
-        raise OptionError(f"missing {', '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}")
 
 
 def _list_of(metadata: LegacyModelMetadata, name: str) -> list[Any]:

@@ -6,27 +6,24 @@ later call the constructor. Values only: whether they fit the network is looked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
-from operator import index
 from pathlib import Path
 from typing import Any
 
 from czconverter.compat.legacy_model_metadata import (
+    JsonSource,
     LegacyModelMetadata,
     SegmentationClass,
     json_object,
-    require,
 )
-from czconverter.json_spec import read_json_spec
+from czconverter.json_spec import OVERLAP, SHAPE, border_of, pixel_size_of, read_json_spec, shape_of
+from czconverter.json_values import require
 from czconverter.metadata import ArchiveMetadata
 from czengine.errors import OptionError
 
 __all__ = ["ModelMetadata", "ModelSpec", "ModelType", "SegmentationClass"]
-
-_SHAPE = "[height, width, channels], each from 1 up"
-_OVERLAP = "the total overlap in pixels, [y, x]"
 
 
 class ModelType(Enum):
@@ -80,7 +77,7 @@ class ModelMetadata:
     from_params = LegacyModelMetadata.from_params  # scripts of 0.1 to 1.2 know no other metadata
 
     @staticmethod
-    def from_json(model_metadata: str | Path | Mapping[str, Any]) -> ModelMetadata | LegacyModelMetadata:
+    def from_json(model_metadata: JsonSource) -> ModelMetadata | LegacyModelMetadata:
         """Metadata from JSON: the `model.json` of an archive, or a JSON spec of either era; its path or its content.
 
         Raises
@@ -90,14 +87,14 @@ class ModelMetadata:
         """
         values = json_object(model_metadata)
         if "BorderSize" in values or "PixelType" in values:
-            return LegacyModelMetadata.from_json(model_metadata)
+            return LegacyModelMetadata.from_json(values)
         values = values.inner("ModelMetadata") if "ModelMetadata" in values else values
-        require(values, "Type", "InputShape", "OutputShape")
+        require(values.missing("Type", "InputShape", "OutputShape"))
         return ModelMetadata(
             model_type=_model_type(values.text("Type")),
-            input_shape=values.wholes("InputShape", (3, 4), _SHAPE) or (),
-            output_shape=values.wholes("OutputShape", (3, 4), _SHAPE) or (),
-            min_overlap=values.wholes("MinOverlap", (1, 2, 3), _OVERLAP),
+            input_shape=values.wholes("InputShape", (3, 4), SHAPE) or (),
+            output_shape=values.wholes("OutputShape", (3, 4), SHAPE) or (),
+            min_overlap=values.wholes("MinOverlap", (1, 2, 3), OVERLAP),
             classes=values.texts("Classes") or None,
             model_name=values.text("ModelName"),
             scaling=values.numbers("Scaling"),
@@ -111,9 +108,11 @@ class ModelMetadata:
         ------
         OptionError
             For values that cannot be.
+        ModelError
+            For the shape of volumes.
         """
-        given = checked_shape("input_shape", self.input_shape)
-        result = checked_shape("output_shape", self.output_shape)
+        given = shape_of("input_shape", self.input_shape)
+        result = shape_of("output_shape", self.output_shape)
         if isinstance(self.classes, str):
             raise OptionError(f"classes is {self.classes!r}; give a list of names")
         classes = tuple(self.classes or ())
@@ -126,8 +125,8 @@ class ModelMetadata:
             name=self.model_name,
             classes=classes,
             model_type=self.model_type.value,
-            border=_border(self.min_overlap),
-            pixel_size=_pixel_size(self.scaling),
+            border=border_of("min_overlap", self.min_overlap),
+            pixel_size=pixel_size_of(self.scaling),
             tile=given[:2],
             shapes=(given, result),
             id=self.model_id,
@@ -160,28 +159,13 @@ class ModelSpec:
         ------
         OptionError
             Where it cannot be read, lacks keys (all are named), or has a value that cannot be.
+        ModelError
+            Where it describes a network that cannot be converted: volumes, or not one result per pixel.
         """
-        spec = read_json_spec(Path(model_spec_path))
-        metadata = ModelMetadata.from_json(model_spec_path)
+        values = json_object(model_spec_path)
+        spec = read_json_spec(Path(model_spec_path), values)
+        metadata = ModelMetadata.from_json(values)
         return ModelSpec(model=str(spec.model), model_metadata=metadata, license_file=spec.metadata.licence)
-
-
-def checked_shape(name: str, shape: Any) -> tuple[int, int, int]:
-    """(height, width, channels) as whole numbers.
-
-    Raises
-    ------
-    OptionError
-        Where it is something else.
-    """
-    sizes = _whole_numbers(shape)
-    if len(sizes) == 4:
-        raise OptionError(
-            f"{name} is {list(sizes)}: a network for volumes; only 2-D ones can be converted yet"
-        )
-    if len(sizes) != 3 or min(sizes) < 1:
-        raise OptionError(f"{name} is {shape!r}; it must be {_SHAPE}")
-    return sizes[0], sizes[1], sizes[2]
 
 
 def _model_type(name: object) -> ModelType:
@@ -190,31 +174,3 @@ def _model_type(name: object) -> ModelType:
     except ValueError as error:
         known = ", ".join(kind.value for kind in ModelType)
         raise OptionError(f"model type {name!r} is unknown; choose {known}") from error
-
-
-def _border(overlap: Any) -> tuple[int, int] | None:
-    """Half of the overlap: what each side has."""
-    if overlap is None:
-        return None
-    sizes = _whole_numbers(overlap)
-    if len(sizes) != 2 or min(sizes) < 0:
-        raise OptionError(f"min_overlap is {overlap!r}; it must be {_OVERLAP}, 0 or more")
-    if any(size % 2 for size in sizes):
-        raise OptionError(
-            f"min_overlap is {list(sizes)}; it is the border of both sides together, so make it even"
-        )
-    return sizes[0] // 2, sizes[1] // 2
-
-
-def _whole_numbers(values: Any) -> tuple[int, ...]:
-    """The whole numbers in a list, those of NumPy too; none where it is something else."""
-    try:
-        return tuple(index(value) for value in values)
-    except TypeError:
-        return ()
-
-
-def _pixel_size(scaling: Any) -> Any:
-    """Pixel size in metres; [1, 1] is what examples write when they do not know."""
-    unknown = isinstance(scaling, Sequence) and all(size == 1 for size in scaling)
-    return None if unknown else scaling

@@ -1,6 +1,6 @@
 """`unpack_model` of the ZEISS packages: an archive's files into a folder, its metadata as a value.
 
-`czconverter.unpack` does the work. Only this module turns what the engine knows about an archive into the metadata
+`czconverter.unpacking` does the work. Only this module turns what the engine knows about an archive into the metadata
 classes; where metadata and network disagree, they say what the network is.
 """
 
@@ -13,9 +13,7 @@ from tempfile import TemporaryDirectory
 from czconverter.compat.legacy_model_metadata import LegacyModelMetadata, SegmentationClass
 from czconverter.compat.model_metadata import ModelMetadata, ModelType
 from czconverter.options import TargetFormat
-from czconverter.unpacking import NETWORK, SAVED_MODEL, unpack
 from czengine.errors import ArchiveError, OutputError
-from czengine.model import read_model
 from czengine.spec import ModelSpec, Runtime
 
 _FORMATS: dict[str, TargetFormat] = {"czann": "czann", "legacy": "czmodel"}
@@ -52,8 +50,16 @@ def unpack_model(
     OutputError
         Where the folder cannot be written.
     """
+    from czconverter.unpacking import (
+        NETWORK,
+        SAVED_MODEL,
+        write_parts,
+    )  # here, so that a script's imports stay light
+    from czengine.model import read_model
+
     archive, target = Path(model_file), Path(target_dir)
-    spec = read_model(archive).spec
+    model = read_model(archive)
+    spec = model.spec
     found = _FORMATS[spec.format]
     if format_ not in (None, found):
         raise ArchiveError(
@@ -61,7 +67,7 @@ def unpack_model(
         )
     with TemporaryDirectory(prefix="czconverter-") as folder:
         files = Path(folder) / "files"
-        unpack(archive, files)
+        write_parts(archive, model, files)
         _copy(files, target)
     network = NETWORK if spec.runtime is Runtime.ONNX else SAVED_MODEL
     return (_czann(spec) if found == "czann" else _legacy(spec)), target / network

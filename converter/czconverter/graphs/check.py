@@ -11,6 +11,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from czconverter.graphs.names import nested
+from czconverter.graphs.serializing import serialized
+from czconverter.reasons import reason
 from czengine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,21 +27,21 @@ def check_onnx(model: ModelProto) -> None:
     Raises
     ------
     ModelError
-        Where operators are not ONNX's (all are named), or the onnx checker finds a mistake.
+        Where operators are not ONNX's (all are named), the onnx checker finds a mistake, or it has more than 2 GB.
     """
     import onnx
 
     _check_operators(model)
+    data = serialized(model)
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(data, full_check=True)
     except (
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
         ValueError,
         TypeError,
     ) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(f"the network is no valid ONNX model: {reason}; export it again") from error
+        raise ModelError(f"the network is no valid ONNX model: {reason(error)}; export it again") from error
 
 
 def parameters(model: ModelProto) -> int:

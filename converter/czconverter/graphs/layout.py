@@ -44,6 +44,8 @@ def channels_last(model: ModelProto, *, layout: Layout, output_layout: Layout) -
 def float_ends(model: ModelProto) -> ModelProto:
     """The network with float32 at both ends; what it computes in stays.
 
+    Where it takes whole numbers, the nearest ones are fed: a cast alone would cut off what rounding left below them.
+
     Raises
     ------
     ModelError
@@ -59,6 +61,8 @@ def float_ends(model: ModelProto) -> ModelProto:
             continue  # what is no tensor is refused where the signature is read
         _check_type(value)
         put(graph, "Cast", "own_type", to=tensor.elem_type if source else TensorProto.FLOAT)
+        if source and tensor.elem_type in (TensorProto.UINT8, TensorProto.UINT16):
+            _prepend(graph, "Round", "whole")
         tensor.elem_type = TensorProto.FLOAT
     return copy
 

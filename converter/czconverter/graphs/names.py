@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from czconverter.graphs.serializing import serialized
 from czengine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 
 def copy_of(model: ModelProto) -> ModelProto:
-    """A copy to change."""
+    """A copy to change.
+
+    Raises
+    ------
+    ModelError
+        Where it has more than 2 GB, which protobuf cannot copy.
+    """
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy: ModelProto = onnx.ModelProto.FromString(serialized(model))
     return copy
 
 

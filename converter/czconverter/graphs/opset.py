@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from czconverter.graphs.names import copy_of
 from czconverter.graphs.running import alike
+from czconverter.reasons import reason
 from czengine.errors import MissingExtra, ModelError
 
 if TYPE_CHECKING:
@@ -21,8 +22,20 @@ _LOCAL_FUNCTIONS = 8  # the first IR version that has them
 
 
 def opset_of(model: ModelProto) -> int:
-    """Version of the default domain."""
-    return next(int(entry.version) for entry in model.opset_import if entry.domain in _DEFAULT_DOMAINS)
+    """Version of the default domain.
+
+    Raises
+    ------
+    ModelError
+        Where the network has other domains only.
+    """
+    for entry in model.opset_import:
+        if entry.domain in _DEFAULT_DOMAINS:
+            return int(entry.version)
+    others = ", ".join(entry.domain for entry in model.opset_import) or "none"
+    raise ModelError(
+        f"the network has no ONNX operator set (its operator sets: {others}); export it again with standard operators"
+    )
 
 
 def with_opset(model: ModelProto, opset: int) -> ModelProto:
@@ -93,11 +106,10 @@ def _relabelled(model: ModelProto, opset: int) -> ModelProto:
 
 def _reason(error: Exception) -> str:
     """The operator that is in the way, where onnx names it, or what it says."""
-    text = " ".join(str(error).split())
-    adapter = re.search(r"No Adapter (?:From|To) Version \$?(\d+) for (\w+)", text)
+    adapter = re.search(r"No Adapter (?:From|To) Version \$?(\d+) for (\w+)", str(error))
     if adapter:
         return f"onnx cannot rewrite {adapter[2]} of opset {adapter[1]}"
-    return text.split(" failed: ", 1)[-1][:200]
+    return reason(error).partition(" failed: ")[2] or reason(error)
 
 
 def _oldest_ir(model: ModelProto) -> int:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from czconverter import frameworks
 from czconverter.graphs.layout import float_ends
-from czengine.errors import MissingExtra, ModelError
+from czconverter.graphs.serializing import serialized
+from czconverter.reasons import shortened
+from czengine.errors import ModelError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -41,7 +44,7 @@ class OnnxRunner:
     MissingExtra
         Where onnxruntime is not installed.
     ModelError
-        Where onnxruntime refuses the network.
+        Where onnxruntime refuses the network, or it has more than 2 GB.
     """
 
     def __init__(self, model: ModelProto) -> None:
@@ -58,7 +61,8 @@ class OnnxRunner:
         ModelError
             Where the network cannot be run on an input of this shape.
         """
-        feed = np.ascontiguousarray(batch, dtype=self._dtype)
+        whole = np.issubdtype(self._dtype, np.integer)
+        feed = np.ascontiguousarray(np.rint(batch) if whole else batch, dtype=self._dtype)
         try:
             scores = self._session.run(None, {self._name: feed})[0]
         except Exception as error:  # onnxruntime raises a dozen classes without a common base
@@ -96,22 +100,18 @@ def _has_bfloat16(model: ModelProto) -> bool:
 
 
 def _compile(model: ModelProto) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtra(
-            "onnxruntime is not installed; install it with: pip install 'czengine[cpu]'"
-        ) from error
+    onnxruntime = frameworks.load("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
+    data = serialized(model)
     try:
         return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=False
+            data, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except Exception as error:  # as above
         raise ModelError(f"onnxruntime refuses the network: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """Onnxruntime's message without its status prefix, as one line."""
-    return " ".join(str(error).split()).split(" : ", 3)[-1][:300]
+    """Onnxruntime's whole message, in which the first line may say nothing, without its status prefix."""
+    return shortened(" ".join(str(error).split()).split(" : ", 3)[-1])

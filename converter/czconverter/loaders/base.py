@@ -46,6 +46,10 @@ class Network(Protocol):
         """(height, width) it insists on; None where open."""
 
     @property
+    def counts(self) -> float | None:
+        """Largest value it takes, where it takes whole numbers only; None for floats."""
+
+    @property
     def needs_size(self) -> bool:
         """Whether it can be written only after `sized`."""
 

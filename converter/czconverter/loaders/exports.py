@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from czconverter import frameworks
 from czconverter.graphs.canonical import canonical
 from czconverter.graphs.check import check_onnx
 from czconverter.graphs.dims import name_dims
 from czconverter.loaders.freeze import Dims, Frozen
-from czconverter.loaders.reasons import reason
 from czconverter.loaders.repeatable import repeatable
+from czconverter.reasons import reason
 from czengine.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
@@ -48,6 +48,24 @@ def as_onnx(frozen: Frozen, opset: int) -> ModelProto:
     return named
 
 
+def _without_erfc(graph: Any) -> Any:
+    """A copy with 1 - erf(x) for erfc(x), which ONNX has not; Keras writes its exact GELU with it."""
+    copy = type(graph)()
+    copy.CopyFrom(graph)
+    for node in [node for node in copy.node if node.op == "Erfc"]:
+        kind = node.attr["T"]
+        erf = copy.node.add(name=f"{node.name}/erf", op="Erf", input=list(node.input))
+        one = copy.node.add(name=f"{node.name}/one", op="Const")
+        one.attr["dtype"].CopyFrom(kind)
+        one.attr["value"].tensor.dtype = kind.type
+        one.attr["value"].tensor.tensor_shape.SetInParent()
+        one.attr["value"].tensor.float_val.append(1.0)
+        erf.attr["T"].CopyFrom(kind)
+        node.op = "Sub"
+        node.input[:] = [one.name, erf.name]
+    return copy
+
+
 def _converted(frozen: Frozen, opset: int) -> ModelProto:
     """What tf2onnx makes of it: first without its copies before each optimisation, which double memory and time.
 
@@ -70,7 +88,7 @@ def _once(frozen: Frozen, opset: int) -> ModelProto:
     convert = frameworks.load("tf2onnx").convert.from_graph_def
     try:
         model: ModelProto = convert(
-            frozen.graph, input_names=[frozen.input], output_names=[frozen.output], opset=opset
+            _without_erfc(frozen.graph), input_names=[frozen.input], output_names=[frozen.output], opset=opset
         )[0]
     except Exception as error:  # tf2onnx has no errors of its own: any handler of an operator may fail
         raise ModelError(f"the network cannot be written as ONNX: {reason(error)}") from error

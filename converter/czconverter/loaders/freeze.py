@@ -7,11 +7,12 @@ functions of loops and branches have numbers in their names that count everythin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from czconverter import frameworks
-from czconverter.loaders.reasons import reason
+from czconverter.reasons import reason
 from czengine.errors import CzEngineError, ModelError
 
 Dims = tuple[int | None, int | None, int | None, int | None]
@@ -68,18 +69,10 @@ def freeze(function: Callable[[Any], Any], dims: Dims) -> Frozen:
     ModelError
         Where TensorFlow cannot make a graph of it, or the graph needs something that is no tensor.
     """
-    traced = trace(function, dims)
-    module = frameworks.load("tensorflow.python.framework.convert_to_constants")
-    try:
-        with frameworks.quiet():
-            frozen = module.convert_variables_to_constants_v2(traced, lower_control_flow=False)
-            graph = frozen.graph.as_graph_def()
-    except (
-        Exception
-    ) as error:  # grappler's, protobuf's and TensorFlow's own errors; one of them for 2 GiB and more
-        raise ModelError(
-            f"the network's weights cannot be made part of its graph: {reason(error)}"
-        ) from error
+    frozen, graph = _frozen(trace(function, dims))
+    if _calls(graph):
+        with _inlined():
+            frozen, graph = _frozen(trace(function, dims))
     if len(frozen.inputs) != 1:
         others = ", ".join(repr(tensor.name.partition(":")[0]) for tensor in frozen.inputs[1:4])
         raise ModelError(
@@ -95,6 +88,37 @@ def freeze(function: Callable[[Any], Any], dims: Dims) -> Frozen:
         input_dims=dims,
         output_dims=_output_dims(dims, frozen.outputs[0].shape),
     )
+
+
+def _frozen(traced: Any) -> tuple[Any, Any]:
+    """The traced function with constants for variables, and its GraphDef."""
+    module = frameworks.load("tensorflow.python.framework.convert_to_constants")
+    try:
+        with frameworks.quiet():
+            frozen = module.convert_variables_to_constants_v2(traced, lower_control_flow=False)
+            return frozen, frozen.graph.as_graph_def()
+    # grappler's, protobuf's and TensorFlow's own errors; one of them for 2 GiB and more
+    except Exception as error:
+        raise ModelError(
+            f"the network's weights cannot be made part of its graph: {reason(error)}"
+        ) from error
+
+
+def _calls(graph: Any) -> bool:
+    """Whether functions are called that were not inlined, because they are meant for XLA, as grouped convolutions."""
+    return any(node.op in ("PartitionedCall", "StatefulPartitionedCall") for node in graph.node)
+
+
+@contextmanager
+def _inlined() -> Iterator[None]:
+    """While open, a tf.function that is called is not traced by itself, so that what it does stands in its caller."""
+    config = frameworks.load("tensorflow").config
+    before = config.functions_run_eagerly()
+    config.run_functions_eagerly(run_eagerly=True)
+    try:
+        yield
+    finally:
+        config.run_functions_eagerly(before)
 
 
 def number_functions(graph: Any) -> None:

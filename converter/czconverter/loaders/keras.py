@@ -20,13 +20,15 @@ _RESHAPING = ("Flatten", "Reshape")
 Shape = tuple[int | None, ...]
 
 
-def from_keras(model: Any) -> TensorFlowNetwork:
+def from_keras(model: Any, *, kind: str = "model") -> TensorFlowNetwork:
     """The network of a Keras model.
 
     Parameters
     ----------
     model : keras.Model or tf_keras.Model
         One input (batch, y, x, channel) and one output; it is not changed, and its weights are not copied.
+    kind : str
+        What it came as; the network's `kind` is "Keras 3" or "Keras 2" and this.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def from_keras(model: Any) -> TensorFlowNetwork:
     policy = mixed_precision(model)
     return TensorFlowNetwork(
         call=inference(model, package),
-        kind=f"{_PACKAGES[name]} model",
+        kind=f"{_PACKAGES[name]} {kind}",
         framework=frameworks.versions(name.replace("_", "-"), "tensorflow"),
         channels=shape[3],
         size=(shape[1], shape[2]) if is_graph(model) else (None, None),

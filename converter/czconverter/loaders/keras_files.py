@@ -1,29 +1,40 @@
 """Models that Keras saved: `.keras` and HDF5, of Keras 3 and of Keras 2, each loaded by the Keras that understands it.
 
-A file is hostile until it is trusted: its config is searched before Keras sees it. What is found there is for
-`keras_safety` to judge. Only this module knows where the two formats keep their version and their config.
+A file is hostile until it is trusted: its config and its weights are searched before Keras sees them, with
+`keras_safety` and `hdf5_links`. Only this module knows where the two formats keep their version and their config.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from czconverter import frameworks
+from czconverter.loaders.hdf5_links import outside
 from czconverter.loaders.keras import from_keras
 from czconverter.loaders.keras_safety import suspects
-from czconverter.loaders.reasons import reason
 from czconverter.loaders.tensorflow import TensorFlowNetwork
-from czengine.archive import read_member
+from czconverter.reasons import reason
+from czengine.archive import read_member, read_members
 from czengine.errors import ModelError
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_VERSION = re.compile(r"[0-9]{1,3}(\.|$)")
+_DAMAGED = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+)  # what h5py raises for files it cannot read
 _SUFFIXES = {".keras": (".keras",), ".h5": (".h5", ".hdf5")}
 
 
@@ -74,8 +85,7 @@ def load_keras_file(path: Path, *, trust: bool) -> TensorFlowNetwork:
                 f"{path} cannot be loaded by {saved.package}: {reason(error)}; if it needs classes of yours, load it in"
                 " Python and give the model to czconverter.convert"
             ) from error
-    network = from_keras(model)
-    return replace(network, kind=network.kind.replace("model", "file"))
+    return from_keras(model, kind="file")
 
 
 def _read(path: Path) -> _Saved:
@@ -117,15 +127,21 @@ def _read_hdf5(path: Path) -> tuple[Any, Any]:
             weights = (
                 "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file
             )
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except _DAMAGED as error:
         raise ModelError(
             f"{path} is a damaged HDF5 file, probably cut short; copy or save it again"
         ) from error
     if found["model_config"] is None:
         held = "holds weights only" if weights else "holds no Keras model"
         raise ModelError(f"{path} {held}; save the whole model with model.save")
-    version = found["keras_version"] or "2"
-    return version.decode() if isinstance(version, bytes) else version, _json(path, found["model_config"])
+    return _plain(found["keras_version"]), _json(path, found["model_config"])
+
+
+def _plain(version: Any) -> Any:
+    """A version that may be missing, or bytes, as a text."""
+    if version is None:
+        return "2"
+    return version.decode("ascii", "replace") if isinstance(version, bytes) else version
 
 
 def _json(path: Path, text: Any) -> Any:
@@ -136,21 +152,39 @@ def _json(path: Path, text: Any) -> Any:
 
 
 def _checked(path: Path, version: Any, config: Any, *, suffix: str) -> _Saved:
-    if (
-        not isinstance(version, str)
-        or not version.partition(".")[0].isdecimal()
-        or not isinstance(config, dict)
-    ):
+    if not isinstance(version, str) or not _VERSION.match(version) or not isinstance(config, dict):
         raise ModelError(f"{path} does not say which Keras saved it; save it again with model.save")
     return _Saved(suffix=suffix, version=version, config=config)
 
 
 def _check_safety(path: Path, saved: _Saved) -> None:
-    found = next(suspects(saved.config, saved.package), None)
-    if found is not None:
-        name, why = found
+    for name, why in suspects(saved.config, saved.package):
         raise ModelError(
             f"{path} can run code when it is loaded: {name!r} {why}; give --trust if you know who made the file"
+        )
+    for source in _weights(path, saved.suffix):
+        _check_links(path, source)
+
+
+def _weights(path: Path, suffix: str) -> Iterable[Path | io.BytesIO]:
+    """All HDF5 files in a file."""
+    if suffix == ".h5":
+        return [path]
+    members = read_members(path.read_bytes(), what=str(path))
+    return [io.BytesIO(data) for name, data in members.items() if name.endswith(".h5")]
+
+
+def _check_links(path: Path, source: Path | io.BytesIO) -> None:
+    h5py = frameworks.load("h5py")
+    try:
+        with h5py.File(source, "r") as file:
+            found = next(outside(file), None)
+    except _DAMAGED as error:
+        raise ModelError(f"{path} holds damaged weights; copy or save it again") from error
+    if found is not None:
+        raise ModelError(
+            f"{path} reads further files when it is loaded: its weights {found!r} lie outside of it; give --trust if"
+            " you know who made the file"
         )
 
 

@@ -1,7 +1,8 @@
-"""What a Keras file would run or import on loading, found in its config before anything is loaded.
+"""What a Keras file would run, import or read on loading, found in its config before anything is loaded.
 
 Keras makes objects of whatever the config names: a Lambda layer holds Python bytecode, any other entry may name a
-module to import from. Keras' own classes are harmless, but for a few that read further files or unpack pickles.
+module to import from, or a function of TensorFlow to call. Keras' own classes are harmless, but for a few that call
+such functions, read further files or unpack pickles. Which functions are harmless is for `keras_functions` to say.
 """
 
 from __future__ import annotations
@@ -12,28 +13,37 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-_HARMLESS = frozenset(
-    {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__bytes__", "__ellipsis__"}
-)
-_CODE = frozenset(
-    {
-        "Lambda",
-        "__lambda__",
-        "function",
-        "__typespec__",
-        "TorchModuleWrapper",
-        "TFSMLayer",
-        "JaxLayer",
-        "FlaxLayer",
-    }
-)
-# tf.* functions that reach out of the graph; a TFOpLambda layer may name any
-_OUTWARD = (
-    "io.", "raw_ops.", "py_func", "numpy_function", "load_", "data.", "saved_model.", "summary.", "train.", "keras.",
-    "distribute.", "experimental.", "gfile.", "autograph.",
-)  # fmt: skip
-_COMPATIBLE = re.compile(r"^(compat\.v[12]\.)+")  # tf.transpose and others are saved by their old names
-_OPERATORS = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
+from czconverter.loaders.keras_functions import is_harmless
+
+_VALUES = {
+    "__keras_tensor__",
+    "__tensor__",
+    "__numpy__",
+    "__tuple__",
+    "__bytes__",
+    "__ellipsis__",
+    "__slice__",
+    "TensorShape",
+}
+_LAMBDA = {"Lambda", "__lambda__"}
+_CODE = {
+    "function",
+    "__typespec__",
+    "TypeSpec",
+    "CompositeTensor",
+    "TorchModuleWrapper",
+    "TFSMLayer",
+    "ReloadedLayer",
+    "JaxLayer",
+    "FlaxLayer",
+    "TensorFlowOpLayer",
+    "ClassMethod",
+    "InstanceMethod",
+    "InstanceProperty",
+    "ModuleWrapper",
+    "VariableScopeLayer",
+}
+_FUNCTIONS = {"TFOpLambda", "SlicingOpLambda"}
 # where a class lies that an .h5 file names without its module
 _PLACES = {
     "keras": (
@@ -45,6 +55,11 @@ _PLACES = {
         " src.layers.core.tf_op_layer src.mixed_precision.policy"
     ),
 }
+# where the classes of networks are written; others of Keras reach for files and further models
+_HOMES = re.compile(
+    r"(keras|tf_keras)\.src\.(layers|models|engine|ops|activations|initializers|regularizers|constraints|quantizers"
+    r"|dtype_policies|mixed_precision|losses|metrics|optimizers)(\.|$)"
+)
 
 
 def suspects(config: Any, package: str) -> Iterator[tuple[str, str]]:
@@ -62,7 +77,7 @@ def suspects(config: Any, package: str) -> Iterator[tuple[str, str]]:
         value, name = waiting.popleft()
         if isinstance(value, dict):
             name = _name(value, name)
-            why = _why(value, package) if "class_name" in value else None
+            why = _why(value, package)
             if why is not None:
                 yield name, why
             value = list(value.values())
@@ -78,36 +93,49 @@ def _name(value: dict[str, Any], outer: str) -> str:
 
 
 def _why(entry: dict[str, Any], package: str) -> str | None:
-    kind, module = entry["class_name"], entry.get("module")
+    if isinstance(entry.get("vocabulary"), str):
+        return f"reads a file of this computer ({entry['vocabulary']!r})"
+    if "class_name" not in entry:
+        return None
+    kind = entry["class_name"]
     if not isinstance(kind, str):
         return "has a class without a name"
-    if kind in _HARMLESS:
+    if kind in _VALUES:
         return None
-    if kind in ("Lambda", "__lambda__"):
+    found = _class(kind, entry.get("module"), package)
+    names = {kind, *(base.__name__ for base in getattr(found, "__mro__", ()))}  # it may go by another name
+    if names & _LAMBDA:
         return "is Python code (Lambda)"
-    if kind in _CODE:
+    if names & _CODE:
         return f"runs code from outside of Keras ({kind})"
-    if kind in _OPERATORS:
-        config = entry.get("config")
-        function = _COMPATIBLE.sub("", str(config.get("function"))) if isinstance(config, dict) else ""
-        return f"calls tf.{function}" if function.startswith(_OUTWARD) else None
-    return None if _is_keras(kind, module, package) else f"is of a class that is not Keras' own ({kind})"
+    if names & _FUNCTIONS:
+        return _why_function(entry.get("config"))
+    return None if found is not None else f"is of a class that is not Keras' own ({kind})"
 
 
-def _is_keras(kind: str, module: Any, package: str) -> bool:
-    """Whether the entry leads to a class of Keras that is made from a config; functions never are."""
+def _why_function(config: Any) -> str | None:
+    function = config.get("function") if isinstance(config, dict) else None
+    if isinstance(function, str) and is_harmless(function):
+        return None
+    return f"calls tf.{function}, which is not known to be harmless"
+
+
+def _class(kind: str, module: Any, package: str) -> type | None:
+    """The class of Keras that the entry leads to, where it is made from a config; functions never are."""
     if module is None or module == "builtins":
         places = [package, *(f"{package}.{place}" for place in _PLACES[package].split())]
     elif isinstance(module, str) and module.partition(".")[0] in _PLACES:
         places = [".".join((package, *module.split(".")[1:]))]
     else:
-        return False
-    return any(_has_class(place, kind) for place in places)
+        return None
+    return next((found for place in places if (found := _member(place, kind)) is not None), None)
 
 
-def _has_class(module: str, name: str) -> bool:
+def _member(module: str, name: str) -> type | None:
     try:
         found = getattr(importlib.import_module(module), name, None)
     except ImportError:
-        return False
-    return isinstance(found, type) and hasattr(found, "from_config")
+        return None
+    if not isinstance(found, type) or not hasattr(found, "from_config"):
+        return None
+    return found if _HOMES.match(found.__module__) or found.__name__ in _CODE else None

@@ -20,8 +20,10 @@ from czconverter.graphs.dims import set_size
 from czconverter.graphs.layout import float_ends
 from czconverter.graphs.opset import opset_of, weights_inside
 from czconverter.graphs.running import OnnxRunner
+from czconverter.graphs.serializing import LARGEST, serialized, too_large
 from czconverter.loaders.base import Size
 from czconverter.loaders.finishing import finished
+from czconverter.reasons import reason
 from czengine.errors import ModelError, OptionError
 from czengine.graph.signature import Signature, parse_onnx, read_signature
 from czengine.spec import Layout
@@ -29,7 +31,6 @@ from czengine.spec import Layout
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_LARGEST = 2**31 - 1  # bytes protobuf can hold in one message
 _TO_FIRST, _TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -101,6 +102,14 @@ class OnnxNetwork:
     def size(self) -> Size:
         """See `Network`."""
         return self.signature.size
+
+    @property
+    def counts(self) -> float | None:
+        """Largest value of its input type, where that holds whole numbers."""
+        from onnx import TensorProto
+
+        largest = {TensorProto.UINT8: 255.0, TensorProto.UINT16: 65535.0}
+        return largest.get(self.model.graph.input[0].type.tensor_type.elem_type)
 
     @property
     def opset(self) -> int:
@@ -177,10 +186,7 @@ def _parsed(source: bytes | ModelProto) -> ModelProto:
         raise ModelError(
             f"its weights lie in {', '.join(outside)}; give the path of its file, or load it with its external data"
         )
-    try:
-        return parse_onnx(source.SerializeToString())
-    except ValueError as error:  # more than protobuf can hold
-        raise _too_large() from error
+    return parse_onnx(serialized(source))
 
 
 def _notes(beside: tuple[str, ...]) -> tuple[str, ...]:
@@ -192,8 +198,8 @@ def _read(path: Path) -> tuple[ModelProto, tuple[str, ...]]:
     import onnx
 
     try:
-        if path.stat().st_size > _LARGEST:
-            raise _too_large()
+        if path.stat().st_size > LARGEST:
+            raise too_large()
         model = onnx.ModelProto.FromString(path.read_bytes())
     except OSError as error:
         raise ModelError(f"it cannot be read ({error.strerror}); check the path") from error
@@ -228,15 +234,6 @@ def _read_weights(model: ModelProto, folder: Path) -> None:
     try:
         load_external_data_for_model(model, str(folder))
     except Exception as error:  # OSError, ValueError, and its checker's own
-        reason = " ".join(str(error).split())[:300]
         raise ModelError(
-            f"the weights beside it cannot be read: {reason}; copy them with the model"
+            f"the weights beside it cannot be read: {reason(error)}; copy them with the model"
         ) from error
-    if model.ByteSize() > _LARGEST:
-        raise _too_large()
-
-
-def _too_large() -> ModelError:
-    return ModelError(
-        "the network has more than 2 GB, which an ONNX file in an archive cannot hold; make it smaller"
-    )

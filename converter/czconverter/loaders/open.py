@@ -1,8 +1,8 @@
 """Tells what a source is, and has the right module load it.
 
-Files are told by what is in them, not by their extension; objects by the package their class comes from, so that no
-framework is imported to find out that it is not needed. Only this module knows the signs. Archives and JSON specs
-bring metadata too: they are `sources`' business.
+Files are told by what is in them, not by their extension (but for JSON, which is text); objects by the package their
+class comes from, so that no framework is imported to find out that it is not needed. Only this module knows the signs.
+Archives and JSON specs bring metadata too: they are `sources`' business.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ def open_network(source: Any, *, options: ConvertOptions) -> Network:
     MissingExtra
         Where its framework is not installed.
     """
+    network = _loaded(source, options)
+    if options.layout is not None and network.opset is None:
+        raise OptionError(f"--layout is {options.layout}, which is for ONNX models only; leave it out")
+    return network
+
+
+def _loaded(source: Any, options: ConvertOptions) -> Network:
     if isinstance(source, str | Path):
         return _from_path(Path(source), options)
     packages = {c.__module__.partition(".")[0] for c in type(source).__mro__}
@@ -67,6 +74,8 @@ def kind_of(path: Path) -> Kind:
         )
     if not path.exists():
         raise ModelError(f"{path} does not exist; check the path of the model")
+    if not path.is_file():
+        raise ModelError(f"{path} is not a regular file; copy the model to a disk first")
     try:
         with path.open("rb") as file:
             start = file.read(len(_HDF5))
@@ -101,7 +110,7 @@ def _from_path(path: Path, options: ConvertOptions) -> Network:
     if kind == "saved_model":
         from czconverter.loaders.saved_model import load_saved_model
 
-        return load_saved_model(path)
+        return load_saved_model(path, trust=options.trust)
     if kind == "keras":
         from czconverter.loaders.keras_files import load_keras_file
 

@@ -16,6 +16,7 @@ every text in it. Only this module knows what a harmless `.pt2` file is made of.
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
@@ -36,9 +37,11 @@ _MODEL = re.compile(r"models/(\w+)\.json")
 _NOTES: dict[str, Any] = {"metadata": {}, "guards_code": [], "treespec_namedtuple_fields": {}}
 _OPERATOR = re.compile(r"torch\.ops\.aten\.(?!from_file\.|save\.|load\.)[a-z_0-9]+\.\w+")
 _ARITHMETIC = re.compile(r"_operator\.(getitem|add|sub|mul|floordiv|mod|neg|eq|ne|lt|le|gt|ge)")
-_SYMBOL = r"Symbol\('[su]\d+'(?:, (?:integer|positive|nonnegative)=True)*\)"
-_FUNCTION = "Integer|Add|Mul|Pow|Max|Min|Mod|PythonMod|FloorDiv|CeilDiv"
-_SIZE = re.compile(rf"(?:{_SYMBOL}|{_FUNCTION}|[su]?\d+|[-+*(), ])*")
+_SYMBOL = re.compile(r"[su]\d{1,9}")
+_ASSUMPTIONS = ("integer", "positive", "nonnegative")
+_FUNCTIONS = ("Integer", "Add", "Mul", "Pow", "Max", "Min", "Mod", "PythonMod", "FloorDiv", "CeilDiv")
+_LONGEST_SIZE = 10_000  # characters
+_LARGEST_SIZE = 10**12  # sympy calculates with numbers at once, however large they get
 _CONTEXT = re.compile(r'[\w\s"\[\],]*')  # keys of a dict; an object in it would name a class to import
 _TREE_TYPES = (None, "builtins.tuple", "builtins.list", "builtins.dict")
 _TEXT = re.compile(r"[\w.+\-]*")
@@ -118,7 +121,7 @@ def _text(text: str, key: str) -> str:
     if key in ("target", "as_operator"):
         allowed = _OPERATOR.fullmatch(text) or _ARITHMETIC.fullmatch(text)
     elif key == "expr_str":
-        allowed = _SIZE.fullmatch(text)
+        allowed = _is_size(text)
     elif key in ("in_spec", "out_spec"):
         allowed = _is_tree(text)
     elif key == "path_name":
@@ -128,6 +131,60 @@ def _text(text: str, key: str) -> str:
     if not allowed:
         _refuse(f"{key} {text[:60]!r}")
     return text
+
+
+def _is_size(text: str) -> bool:
+    """Is it arithmetic on symbols that sympy is done with at once? It may make nothing that grows without end."""
+    if len(text) > _LONGEST_SIZE:
+        return False
+    try:
+        return _is_term(ast.parse(text.strip(), mode="eval").body, powers=True)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+
+
+def _is_term(node: ast.expr, *, powers: bool) -> bool:
+    """Is it a number, a symbol or a sum of such? Powers have one digit, and none in them."""
+    if isinstance(node, ast.Constant):
+        return type(node.value) is int and node.value < _LARGEST_SIZE
+    if isinstance(node, ast.Name):
+        return _SYMBOL.fullmatch(node.id) is not None
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.USub) and _is_term(node.operand, powers=powers)
+    if isinstance(node, ast.BinOp):
+        simple = isinstance(node.op, ast.Add | ast.Sub | ast.Mult)
+        return simple and _is_term(node.left, powers=powers) and _is_term(node.right, powers=powers)
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return False
+    if node.func.id == "Symbol":
+        return _is_symbol(node)
+    if node.func.id not in _FUNCTIONS or node.keywords:
+        return False
+    if node.func.id == "Pow":
+        return (
+            powers
+            and len(node.args) == 2
+            and _is_term(node.args[0], powers=False)
+            and _is_digit(node.args[1])
+        )
+    return all(_is_term(argument, powers=powers) for argument in node.args)
+
+
+def _is_symbol(call: ast.Call) -> bool:
+    """Is it Symbol('s0')? Assumptions such as integer=True may follow."""
+    names = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    named = len(call.args) == len(names) == 1 and isinstance(names[0], str) and _SYMBOL.fullmatch(names[0])
+    return bool(named) and all(
+        keyword.arg in _ASSUMPTIONS
+        and isinstance(keyword.value, ast.Constant)
+        and keyword.value.value is True
+        for keyword in call.keywords
+    )
+
+
+def _is_digit(node: ast.expr) -> bool:
+    """Is it a whole number of one digit? It may be negative, and wrapped by sympy."""
+    return re.fullmatch(r"(Integer\()?-?\d\)?", ast.unparse(node)) is not None
 
 
 def _is_tree(text: str) -> bool:

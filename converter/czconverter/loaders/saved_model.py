@@ -1,7 +1,8 @@
 """SavedModel folders: of Keras 2, of Keras 3's `export`, of `tf.saved_model.save`, and of TensorFlow 1.
 
 A SavedModel is a set of finished graphs: it is called through one of its signatures, and keeps the sizes that were
-open or fixed when it was saved. Keras' own description in it is not read.
+open or fixed when it was saved. Keras' own description in it is not read. It is a program, too, and hostile until it is
+trusted: what TensorFlow would run of it is judged by the engine's `saved_model_ops` before TensorFlow sees it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from typing import Any
 
 from czconverter import frameworks
 from czconverter.loaders.freeze import Dims
-from czconverter.loaders.reasons import reason
 from czconverter.loaders.saved_model_v1 import signatures_of
 from czconverter.loaders.tensorflow import TensorFlowNetwork
+from czconverter.package.member_names import check_names
+from czconverter.reasons import reason
 from czengine.archive import read_members
-from czengine.errors import CzEngineError, ModelError
+from czengine.errors import ArchiveError, CzEngineError, ModelError
+from czengine.graph.saved_model_ops import forbidden_operators
 
+_GRAPH = "saved_model.pb"
 _SERVING = "serving_default"
+_SHOWN = 5  # operators in a message
 _BOUND = "a SavedModel keeps the size it was saved with (convert the Keras model it was made from instead)"
 
 
@@ -32,51 +37,92 @@ class _Function:
     outputs: tuple[str, ...]
 
 
-def load_saved_model(folder: Path) -> TensorFlowNetwork:
+def load_saved_model(folder: Path, *, trust: bool = False) -> TensorFlowNetwork:
     """The network of a SavedModel folder: signature "serving_default", else the only one, else the only function.
+
+    Parameters
+    ----------
+    trust : bool
+        Load it even if it holds operators that may do more than compute.
 
     Raises
     ------
     ModelError
-        Where there is none that takes one picture and gives one, or TensorFlow cannot load it.
+        Where it holds such operators and is not trusted, where nothing in it takes one picture and gives one, or where
+        TensorFlow cannot load it.
     """
     folder = Path(folder)
-    if not (folder / "saved_model.pb").is_file():
-        raise ModelError(f"{folder} is no SavedModel: it has no saved_model.pb; name the folder that has one")
-    frameworks.load("tensorflow")
-    try:
-        with frameworks.quiet():
-            functions = _first_version(folder) if _without_objects(folder) else _second_version(folder)
-        return _network(_chosen(functions))
-    except CzEngineError as error:
-        raise ModelError(f"{folder}: {error}") from error
-    except Exception as error:  # TensorFlow's, protobuf's and Python's errors, by what is damaged
-        raise ModelError(
-            f"{folder} cannot be loaded as a SavedModel: {reason(error)}; save it again"
-        ) from error
+    if not (folder / _GRAPH).is_file():
+        raise ModelError(f"{folder} is no SavedModel: it has no {_GRAPH}; name the folder that has one")
+    return _loaded(folder, what=str(folder), trust=trust)
 
 
-def load_saved_model_zip(data: bytes, folder: Path) -> TensorFlowNetwork:
+def load_saved_model_zip(data: bytes, folder: Path, *, trust: bool = False) -> TensorFlowNetwork:
     """The network of a zipped SavedModel, as archives hold it; it is unpacked into `folder` and stays there.
+
+    Parameters
+    ----------
+    trust : bool
+        As for `load_saved_model`.
 
     Raises
     ------
     ArchiveError
-        Where the zip is damaged, breaks a limit, or has members that point outside.
+        Where the zip is damaged, breaks a limit, has members that point outside, or cannot be unpacked.
     ModelError
         As `load_saved_model`.
     """
-    for name, content in read_members(data, what="the zipped SavedModel").items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return load_saved_model(folder)
+    what = "the zipped SavedModel"
+    members = read_members(data, what=what)
+    check_names(members, what=what)
+    if _GRAPH not in members:
+        raise ModelError(f"{what} is none: it has no {_GRAPH}; export the model again")
+    try:
+        for name, content in members.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        raise ArchiveError(f"{what} cannot be unpacked ({error.strerror}); export the model again") from error
+    return _loaded(folder, what=what, trust=trust)
 
 
-def _without_objects(folder: Path) -> bool:
+def _loaded(folder: Path, *, what: str, trust: bool) -> TensorFlowNetwork:
+    if not trust:
+        _check_operators(folder, what)
+    frameworks.load("tensorflow")
+    try:
+        with frameworks.quiet():
+            functions = _second_version(folder) if _has_objects(folder) else _first_version(folder)
+        return _network(_chosen(functions))
+    except CzEngineError as error:
+        raise ModelError(f"{what}: {error}") from error
+    except Exception as error:  # TensorFlow's, protobuf's and Python's errors, by what is damaged
+        raise ModelError(
+            f"{what} cannot be loaded as a SavedModel: {reason(error)}; save it again"
+        ) from error
+
+
+def _check_operators(folder: Path, what: str) -> None:
+    try:
+        found = forbidden_operators((folder / _GRAPH).read_bytes())
+    except OSError as error:
+        raise ModelError(f"{what} cannot be read ({error.strerror}); check its permissions") from error
+    except ModelError as error:
+        raise ModelError(f"{what}: {error}") from error
+    if found:
+        shown = ", ".join(found[:_SHOWN]) + (" and others" if len(found) > _SHOWN else "")
+        raise ModelError(
+            f"{what} may do more than compute when it is loaded or run: it holds the operators {shown}; give --trust if"
+            " you know who made it"
+        )
+
+
+def _has_objects(folder: Path) -> bool:
+    """Whether TensorFlow 2 wrote it: those of TensorFlow 1 may have several graphs, but no objects."""
     messages = frameworks.load("tensorflow.core.protobuf.saved_model_pb2")
-    model = messages.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    return not any(graph.HasField("object_graph_def") for graph in model.meta_graphs)
+    graphs = messages.SavedModel.FromString((folder / _GRAPH).read_bytes()).meta_graphs
+    return len(graphs) == 1 and graphs[0].HasField("object_graph_def")
 
 
 def _first_version(folder: Path) -> dict[str, _Function]:
@@ -153,7 +199,7 @@ def _network(function: _Function) -> TensorFlowNetwork:
         channels=dims[3],
         size=(dims[1], dims[2]),
         bound=_BOUND,
-        batch=dims[0],
+        single=dims[0] == 1,
     )
 
 
@@ -173,4 +219,9 @@ def _dims(name: str, spec: Any) -> Dims:
             " channels"
         )
     batch, height, width, channels = (None,) * 4 if spec.shape.rank is None else tuple(spec.shape)
+    if batch not in (None, 1):
+        raise ModelError(
+            f"the network takes {batch} pictures at a time, no more and no less; export it again with a batch size of"
+            " 1 or an open one"
+        )
     return batch, height, width, channels

@@ -18,7 +18,7 @@ from czconverter import frameworks
 from czconverter.loaders.base import Size
 from czconverter.loaders.exports import as_onnx, write_saved_model
 from czconverter.loaders.freeze import Dims, Frozen, freeze, trace
-from czconverter.loaders.reasons import reason
+from czconverter.reasons import reason
 from czconverter.steps.tensors import apply
 from czengine.errors import CzEngineError, ModelError
 
@@ -40,8 +40,8 @@ class TensorFlowNetwork:
         See `Network`.
     bound : str or None
         Why it cannot take other sizes than `size`, and the way out; None where it may.
-    batch : int or None
-        Pictures it insists on per call.
+    single : bool
+        Whether it takes one picture per call and no more.
     """
 
     call: Callable[[Any], Any]
@@ -51,7 +51,11 @@ class TensorFlowNetwork:
     size: Size = (None, None)
     notes: tuple[str, ...] = ()
     bound: str | None = None
-    batch: int | None = None
+    single: bool = False
+
+    @property
+    def counts(self) -> None:
+        """See `Network`: it takes floats."""
 
     @property
     def needs_size(self) -> bool:
@@ -83,12 +87,9 @@ class TensorFlowNetwork:
         """See `Network`."""
         tf = frameworks.load("tensorflow")
         self._check_picture(batch.shape)
+        parts = np.split(batch, len(batch)) if self.single else [batch]
         with frameworks.quiet():
-            parts = [
-                self._scores(tf.constant(part, tf.float32)).numpy()[:valid]
-                for part, valid in self._parts(batch)
-            ]
-        return np.concatenate(parts)
+            return np.concatenate([self._scores(tf.constant(part, tf.float32)).numpy() for part in parts])
 
     def to_onnx(self, opset: int, *, before: Sequence[Any] = (), after: Sequence[Any] = ()) -> ModelProto:
         """See `Network`."""
@@ -107,7 +108,7 @@ class TensorFlowNetwork:
                 picture = apply(step, picture)
             return _one_picture(picture)
 
-        return freeze(whole, self._dims(self.batch))
+        return freeze(whole, self._dims(1 if self.single else None))
 
     def _dims(self, batch: int | None) -> Dims:
         if self.channels is None:
@@ -116,12 +117,12 @@ class TensorFlowNetwork:
 
     def _try_out(self) -> None:
         """Whether pictures of this size go through one by one and come out in the same size."""
-        dims = self._dims(self.batch or _TRIAL_BATCH)
+        dims = self._dims(1 if self.single else _TRIAL_BATCH)
         shape = trace(self._scores, dims).outputs[0].shape
         if shape[0] not in (None, dims[0]):
             raise ModelError(f"of {dims[0]} pictures it makes {shape[0]}")
         if None in tuple(shape[1:3]):
-            self.run(np.zeros((self.batch or 1, *dims[1:]), np.float32))  # type: ignore[arg-type]
+            self.run(np.zeros((1, *dims[1:]), np.float32))  # type: ignore[arg-type]
 
     def _scores(self, picture: Any) -> Any:
         """What the function makes of a tensor, if it is what can be used: float32, (batch, y, x, channel)."""
@@ -142,15 +143,6 @@ class TensorFlowNetwork:
                 f"the network takes pictures of {' × '.join(str(size or 'any') for size in wanted)} (height, width,"
                 f" channels), not {' × '.join(map(str, shape[1:]))}"
             )
-
-    def _parts(self, batch: NDArray[np.float32]) -> list[tuple[NDArray[np.float32], int]]:
-        """The batch, or as many parts of the size that is insisted on; with it, how many pictures count."""
-        if self.batch is None:
-            return [(batch, len(batch))]
-        parts = [batch[start : start + self.batch] for start in range(0, len(batch), self.batch)]
-        return [
-            (np.pad(part, ((0, self.batch - len(part)), (0, 0), (0, 0), (0, 0))), len(part)) for part in parts
-        ]
 
 
 def _one_picture(result: Any) -> Any:

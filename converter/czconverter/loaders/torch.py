@@ -11,6 +11,7 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from czconverter.graphs.dims import set_size
 from czconverter.loaders.base import Size
 from czconverter.loaders.finishing import check_steps, finished
 from czconverter.loaders.pt2 import load_pt2
+from czconverter.reasons import reason
 from czengine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def from_module(module: Any, *, channels: int | None = None, size: Size = (None,
         own = copy.deepcopy(module).cpu().float().eval()
     except Exception as error:  # a module's own __deepcopy__ may raise anything
         raise ModelError(
-            f"the module cannot be copied ({_reason(error)}); pass torch.export.export(module, ...)"
+            f"the module cannot be copied ({reason(error)}); pass torch.export.export(module, ...)"
         ) from error
     return TorchNetwork(kind="PyTorch module", module=own, channels=channels, size=size)
 
@@ -150,6 +152,10 @@ class TorchNetwork:
         return None
 
     @property
+    def counts(self) -> None:
+        """See `Network`: it takes floats."""
+
+    @property
     def needs_size(self) -> bool:
         """A module is always exported for one size."""
         return self.program is None or self.channels is None
@@ -178,7 +184,7 @@ class TorchNetwork:
         except Exception as error:  # a module may raise anything
             raise ModelError(
                 f"the network does not run on {batch.shape[1]} × {batch.shape[2]} pixels with {batch.shape[3]}"
-                f" channels: {_reason(error)}"
+                f" channels: {reason(error)}"
             ) from error
         for part in parts:
             _check_result(part)
@@ -203,7 +209,7 @@ class TorchNetwork:
     def _exported(self, opset: int) -> ModelProto:
         frameworks.load("onnxscript")
         try:
-            with frameworks.quiet():
+            with frameworks.quiet(), redirect_stdout(io.StringIO()):  # a failing exporter prints its graph
                 return self._by_torch(opset)
         except ModelError:
             raise
@@ -319,7 +325,7 @@ def _unpickled(path: Path) -> Any:
 def _not_loaded(error: Exception) -> ModelError:
     needed = re.search(r"(?:GLOBAL|class|function) ([\w.]+\.\w+)", str(error))
     if needed is None and "eights only" not in str(error):
-        return ModelError(f"it is no PyTorch file, or damaged ({_reason(error)}); copy or save it again")
+        return ModelError(f"it is no PyTorch file, or damaged ({reason(error)}); copy or save it again")
     what = (
         f"{needed[1]}, which is no layer of torch.nn,"
         if needed
@@ -344,16 +350,10 @@ def _script(what: str) -> ModelError:
     )
 
 
-def _reason(error: Exception) -> str:
-    """First line of what an error says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
-
-
 def _export_reason(error: Exception) -> str:
     """The cause of an export error, which the exporter hides behind instructions how to report it."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
     operators = sorted(set(re.findall(r"\b(?:aten|prims|torchvision)[:.]+\w+", str(error))))[:5]
-    named = f" ({', '.join(operators)})" if operators and operators[0] not in _reason(error) else ""
-    return _reason(error) + named
+    named = f" ({', '.join(operators)})" if operators and operators[0] not in reason(error) else ""
+    return reason(error) + named

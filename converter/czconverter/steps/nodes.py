@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from czconverter.graphs.names import copy_of, ends, fresh, nested, rename, tensor_names
+from czconverter.graphs.opset import opset_of
 from czconverter.steps import (
     Normalization,
     Numbers,
@@ -52,7 +53,7 @@ def with_steps(model: ModelProto, *, before: Sequence[Step], after: Sequence[Ste
     Raises
     ------
     ModelError
-        Where the network has other ends.
+        Where the network has other ends, or no ONNX operator set.
     OptionError
         Where a step does not fit the number of channels.
     """
@@ -80,7 +81,7 @@ class _Writer:
 
     def __init__(self, model: ModelProto) -> None:
         self._graph = model.graph
-        self._opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+        self._opset = opset_of(model)
         self._tensor = fresh(tensor_names(model.graph))
         self._name = fresh(node.name for graph in nested(model.graph) for node in graph.node)
         self._nodes: list[NodeProto] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from czconverter import frameworks
+from czconverter.reasons import reason
 from czconverter.steps import (
     Normalization,
     PerImageStandardization,
@@ -91,8 +92,7 @@ def _called(layer: Any, tensor: Any) -> Any:
     try:
         return layer(tensor, training=False) if accepts else layer(tensor)
     except Exception as error:  # a layer is anybody's code and raises anything
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(
             f"the layer {layer.name!r} ({type(layer).__name__}) cannot take pictures of shape"
-            f" {tuple(tensor.shape)}: {reason}"
+            f" {tuple(tensor.shape)}: {reason(error)}"
         ) from error

@@ -1,6 +1,6 @@
 """The example that ships with czengine: where its model and its image are.
 
-`scripts/make_example.py` makes both: it draws the nuclei and sets the model's weights by hand.
+`scripts/make_example.py` makes both: it draws the nuclei, and trains the model on others like them.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ takes and how many classes it has is settled with the graph, by `model`.
 
 from __future__ import annotations
 
-import json
 import math
-from typing import Any, NoReturn
+from typing import Any
 
 from czengine.errors import ArchiveError, ModelError
-from czengine.formats import MAX_LABEL, Metadata, check_version, clean_text
+from czengine.formats import MAX_LABEL, Metadata, check_version, clean_text, strict_json
 from czengine.formats.colors import class_colors
+from czengine.formats.strict_json import shown
 from czengine.spec import ModelClass, Task
 
 _KNOWN = {1: 1, 2: 1}  # major: newest minor
@@ -73,8 +73,7 @@ def parse_metadata(data: bytes) -> Metadata:
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        text = data.decode("utf-8-sig")
-        values = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        values = strict_json.parse(data)
     except RecursionError as error:
         raise ArchiveError("the JSON metadata are nested too deeply; refused as unsafe") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
@@ -84,24 +83,11 @@ def _parse(data: bytes) -> dict[str, Any]:
     return values
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in values:
-            raise ValueError(f"key {clean_text(name)!r} occurs twice")
-        values[name] = value
-    return values
-
-
 def _version(values: dict[str, Any]) -> tuple[str | None, list[str]]:
     written = values.get("FormatVersion")
     if written is None:
         return None, []
-    text = clean_text(written) if isinstance(written, str) else _shown(written)
+    text = clean_text(written) if isinstance(written, str) else shown(written)
     _, warnings = check_version("FormatVersion", text, _KNOWN)
     return text, warnings
 
@@ -110,7 +96,7 @@ def _type(values: dict[str, Any]) -> tuple[str, Task]:
     supported = ", ".join(_TASKS)
     written = values.get("Type")
     if not isinstance(written, str):
-        found = "missing" if written is None else _shown(written)
+        found = "missing" if written is None else shown(written)
         raise ModelError(f"Type is {found}; it must be one of {supported}")
     name = clean_text(written)
     if name in _OTHER_TYPES:
@@ -128,9 +114,9 @@ def _shape(values: dict[str, Any], key: str) -> tuple[int, int, int] | None:
         return None
     shape = _integers(written, low=1)
     if shape is not None and len(shape) == 4:
-        raise ModelError(f"{key} is {_shown(written)}: a 3-D network; only 2-D ones are supported")
+        raise ModelError(f"{key} is {shown(written)}: a 3-D network; only 2-D ones are supported")
     if shape is None or len(shape) != 3:
-        raise ModelError(f"{key} is {_shown(written)}; it must be [height, width, channels], each from 1 up")
+        raise ModelError(f"{key} is {shown(written)}; it must be [height, width, channels], each from 1 up")
     return shape[0], shape[1], shape[2]
 
 
@@ -141,14 +127,14 @@ def _border(values: dict[str, Any], warnings: list[str]) -> tuple[int, int] | No
         return None
     overlap = _integers(written, low=0)
     if overlap is None or (len(overlap) != 2 and len(set(overlap)) != 1):
-        raise ModelError(f"MinOverlap is {_shown(written)}; it must be two whole numbers from 0 up")
+        raise ModelError(f"MinOverlap is {shown(written)}; it must be two whole numbers from 0 up")
     if len(overlap) != 2:
         warnings.append(
             f"MinOverlap has {len(overlap)} numbers instead of 2; {overlap[0]} counts for both axes"
         )
         overlap = [overlap[0]] * 2
     if any(number % 2 for number in overlap):
-        warnings.append(f"MinOverlap is {_shown(overlap)}, which is odd; the border per side is rounded up")
+        warnings.append(f"MinOverlap is {shown(overlap)}, which is odd; the border per side is rounded up")
     return (overlap[0] + 1) // 2, (overlap[1] + 1) // 2
 
 
@@ -157,7 +143,7 @@ def _classes(values: dict[str, Any]) -> tuple[ModelClass, ...]:
     if written is None:
         return ()
     if not isinstance(written, list) or not all(isinstance(name, str) for name in written):
-        raise ModelError(f"Classes is {_shown(written)}; it must be a list of names")
+        raise ModelError(f"Classes is {shown(written)}; it must be a list of names")
     if len(written) > MAX_LABEL:
         raise ModelError(f"Classes has {len(written)} names; a label image holds at most {MAX_LABEL} classes")
     named = zip(written, class_colors(len(written)), strict=True)
@@ -174,9 +160,7 @@ def _pixel_size(values: dict[str, Any], warnings: list[str]) -> tuple[float, ...
         return None
     valid = isinstance(written, list) and all(_is_size(number) for number in written)
     if not valid or len(written) not in (2, 3):
-        warnings.append(
-            f"Scaling is {_shown(written)}, not two or three pixel sizes in metres; it is ignored"
-        )
+        warnings.append(f"Scaling is {shown(written)}, not two or three pixel sizes in metres; it is ignored")
         return None
     if all(number == 1 for number in written):
         return None
@@ -201,15 +185,5 @@ def _text(values: dict[str, Any], key: str) -> str | None:
     if written is None:
         return None
     if not isinstance(written, str):
-        raise ModelError(f"{key} is {_shown(written)}; it must be a text")
+        raise ModelError(f"{key} is {shown(written)}; it must be a text")
     return clean_text(written) or None
-
-
-def _shown(value: object) -> str:
-    """The value as JSON, short enough for a sentence, however long or deep it is."""
-    if isinstance(value, list):
-        text = "[" + ", ".join(_shown(item) if not isinstance(item, list) else "[...]" for item in value[:9])
-        text += ", ...]" if len(value) > 9 else "]"
-    else:
-        text = "{...}" if isinstance(value, dict) else clean_text(json.dumps(value))
-    return text if len(text) <= 60 else text[:57] + "..."

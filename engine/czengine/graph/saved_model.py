@@ -1,7 +1,8 @@
 """The serving signature of a TensorFlow SavedModel, read from `saved_model.pb` without TensorFlow.
 
-It only walks the few protobuf fields that lead to the shapes of input and output, so that an archive can be
-inspected, and its tile known, on a machine that cannot run it. Whether its operators are safe is not judged here.
+It only walks the few fields that lead to the shapes of input and output, so that an archive can be
+inspected, and its tile known, on a machine that cannot run it. Whether its operators are safe is for
+`saved_model_ops` to judge.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from czengine.errors import ModelError
+from czengine.graph.protobuf import DAMAGED, as_bytes, entries, fields, messages
 from czengine.graph.signature import Port, Signature, match_ports
 
 # field numbers of TensorFlow's saved_model.proto, meta_graph.proto and tensor_shape.proto
@@ -18,12 +20,9 @@ _INPUTS, _OUTPUTS = 1, 2
 _TENSOR_NAME, _TENSOR_DTYPE, _TENSOR_SHAPE = 1, 2, 3
 _SHAPE_DIM, _UNKNOWN_RANK = 2, 3
 _DIM_SIZE = 1
-_MAP_KEY, _MAP_VALUE = 1, 2
 
 _SERVING = b"serving_default"
 _FLOAT = 1  # DT_FLOAT
-
-Value = int | bytes
 
 
 def read_signature(graph: bytes, *, channels: int | None = None) -> Signature | None:
@@ -37,7 +36,7 @@ def read_signature(graph: bytes, *, channels: int | None = None) -> Signature | 
     try:
         found = next(_serving(graph), None)
         ports = None if found is None else [_ports(found, field) for field in (_INPUTS, _OUTPUTS)]
-    except (IndexError, ValueError, TypeError) as error:
+    except DAMAGED as error:
         raise ModelError("the network's saved_model.pb is damaged; export the model again") from error
     if ports is None or any(None in group for group in ports):
         return None
@@ -46,72 +45,25 @@ def read_signature(graph: bytes, *, channels: int | None = None) -> Signature | 
 
 
 def _serving(graph: bytes) -> Iterator[bytes]:
-    for meta_graph in _messages(graph, _META_GRAPHS):
-        for name, signature in _map(meta_graph, _SIGNATURES):
+    for meta_graph in messages(graph, _META_GRAPHS):
+        for name, signature in entries(meta_graph, _SIGNATURES):
             if name == _SERVING:
                 yield signature
 
 
 def _ports(signature: bytes, field: int) -> list[Port | None]:
-    return [_port(info) for _, info in _map(signature, field)]
+    return [_port(info) for _, info in entries(signature, field)]
 
 
 def _port(info: bytes) -> Port | None:
-    values = dict(_fields(info))
-    shape = _bytes(values.get(_TENSOR_SHAPE, b""))
+    values = dict(fields(info))
+    shape = as_bytes(values.get(_TENSOR_SHAPE, b""))
     if _TENSOR_SHAPE not in values or any(
-        number == _UNKNOWN_RANK and value for number, value in _fields(shape)
+        number == _UNKNOWN_RANK and value for number, value in fields(shape)
     ):
         return None
-    sizes = [dict(_fields(dim)).get(_DIM_SIZE, 0) for dim in _messages(shape, _SHAPE_DIM)]
+    sizes = [dict(fields(dim)).get(_DIM_SIZE, 0) for dim in messages(shape, _SHAPE_DIM)]
     dims = tuple(size if isinstance(size, int) and 0 < size < 2**63 else None for size in sizes)  # -1: open
     dtype = values.get(_TENSOR_DTYPE)
-    name = _bytes(values.get(_TENSOR_NAME, b"")).decode()
+    name = as_bytes(values.get(_TENSOR_NAME, b"")).decode()
     return Port(name=name, dtype="float" if dtype == _FLOAT else f"TensorFlow type {dtype!r}", dims=dims)
-
-
-def _map(message: bytes, field: int) -> Iterator[tuple[bytes, bytes]]:
-    for entry in _messages(message, field):
-        values = dict(_fields(entry))
-        yield _bytes(values.get(_MAP_KEY, b"")), _bytes(values.get(_MAP_VALUE, b""))
-
-
-def _messages(message: bytes, field: int) -> Iterator[bytes]:
-    return (_bytes(value) for number, value in _fields(message) if number == field)
-
-
-def _bytes(value: Value) -> bytes:
-    if isinstance(value, int):
-        raise TypeError("a number where a message should be")
-    return value
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Value]]:
-    """Field numbers and values of a protobuf message: varints as int, everything else as bytes."""
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
-        value: Value
-        if key & 7 == 0:
-            value, position = _varint(message, position)
-            yield key >> 3, value
-            continue
-        if key & 7 == 2:
-            size, position = _varint(message, position)
-        else:
-            size = {1: 8, 5: 4}.get(key & 7, -1)
-        if size < 0 or position + size > len(message):
-            raise ValueError("a field of unknown kind, or longer than its message")
-        yield key >> 3, message[position : position + size]
-        position += size
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        byte = message[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-    raise ValueError("a number of more than ten bytes")

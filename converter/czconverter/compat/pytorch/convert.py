@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from czconverter.compat.jobs import Job, carry_out, job_of, job_of_json
 from czconverter.compat.model_metadata import ModelSpec
 from czconverter.compat.unpacking import unpack_model
+from czconverter.json_spec import for_volumes
 from czconverter.options import ConvertOptions, TargetFormat
 from czconverter.report import ConversionReport
 from czengine.errors import OptionError
@@ -37,6 +38,8 @@ class _Converter:
         ------
         OptionError
             For an input shape that is something else, and for metadata of the other kind.
+        ModelError
+            For an input shape of volumes.
         """
         job = job_of(model_spec, self.format)
         return carry_out(job, output_path, output_name, _options(input_shape, job))
@@ -54,6 +57,8 @@ class _Converter:
         ------
         OptionError
             For an input shape that is something else, and for a JSON spec of the other form.
+        ModelError
+            For an input shape of volumes.
         """
         job = job_of_json(model_spec_path, self.format)
         return carry_out(job, output_path, output_name, _options(input_shape, job))
@@ -78,9 +83,7 @@ class LegacyConverter(_Converter):
 def _options(input_shape: Sequence[int], job: Job) -> ConvertOptions:
     sizes = tuple(input_shape)
     if len(sizes) == 4:
-        raise OptionError(
-            f"input_shape is {sizes}: a network for volumes; only 2-D ones can be converted yet"
-        )
+        raise for_volumes("input_shape", sizes)
     if len(sizes) != 3:
         raise OptionError(f"input_shape is {sizes}; give (channels, height, width)")
     options = ConvertOptions(channels=sizes[0], spatial_dims=sizes[1:])

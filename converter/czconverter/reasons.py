@@ -27,15 +27,16 @@ def reason(error: BaseException) -> str:
     said = lines[0]
     if said.startswith(_OUTER) and len(lines) > 1:
         said = f"{said[len(_OUTER) :].strip().rstrip('.')}: {_cause(lines[1:])}"
-    return _shortened(said)
+    return shortened(said)
+
+
+def shortened(text: str) -> str:
+    """The text on one line without a full stop, at most 300 characters and an ellipsis."""
+    text = " ".join(text.split()).rstrip(". ")
+    return text if len(text) <= _LONGEST else text[:_LONGEST].rstrip() + "…"
 
 
 def _cause(lines: list[str]) -> str:
     """The cause below the line that names the layer, where it may be inside another one."""
     inner = [line for line in lines if not line.startswith(_OUTER)]
     return (inner or lines)[0]
-
-
-def _shortened(text: str) -> str:
-    text = text.rstrip(". ")
-    return text if len(text) <= _LONGEST else text[:_LONGEST].rstrip() + "…"
