@@ -199,6 +199,8 @@ _EDITS: dict[str, Callable[[Json], None]] = {
     "powers of powers": lambda g: _size(g, "Pow(Add(Pow(Integer(9), Integer(9)), Integer(1)), Integer(9))"),
     "large powers": lambda g: _size(g, "Pow(Integer(9), Integer(10))"),
     "large numbers": lambda g: _size(g, "Integer(1000000000000)"),
+    "slow sizes": lambda g: _size(g, f"Max({','.join(f's{i}' for i in range(40))})"),
+    "slow sizes in each other": lambda g: _size(g, "Max(s1," * 13 + "s0" + ")" * 13),
     "long sizes": lambda g: _size(g, "+".join(["1"] * 10_000)),
     "deep sizes": lambda g: _size(g, "(" * 4000 + "1" + ")" * 4000),
     "numbers that are none": lambda g: _size(g, "Integer(1e400)"),

@@ -40,7 +40,9 @@ _ARITHMETIC = re.compile(r"_operator\.(getitem|add|sub|mul|floordiv|mod|neg|eq|n
 _SYMBOL = re.compile(r"[su]\d{1,9}")
 _ASSUMPTIONS = ("integer", "positive", "nonnegative")
 _FUNCTIONS = ("Integer", "Add", "Mul", "Pow", "Max", "Min", "Mod", "PythonMod", "FloorDiv", "CeilDiv")
-_LONGEST_SIZE = 10_000  # characters
+_LONGEST_SIZE = 2000  # characters
+_COMPARING = re.compile("Max|Min|Mod")  # what sympy is slow at, the more so the more of them
+_MOST_COMPARING, _MOST_COMPARED = 12, 4
 _LARGEST_SIZE = 10**12  # sympy calculates with numbers at once, however large they get
 _CONTEXT = re.compile(r'[\w\s"\[\],]*')  # keys of a dict; an object in it would name a class to import
 _TREE_TYPES = (None, "builtins.tuple", "builtins.list", "builtins.dict")
@@ -135,7 +137,7 @@ def _text(text: str, key: str) -> str:
 
 def _is_size(text: str) -> bool:
     """Is it arithmetic on symbols that sympy is done with at once? It may make nothing that grows without end."""
-    if len(text) > _LONGEST_SIZE:
+    if len(text) > _LONGEST_SIZE or len(_COMPARING.findall(text)) > _MOST_COMPARING:
         return False
     try:
         return _is_term(ast.parse(text.strip(), mode="eval").body, powers=True)
@@ -159,6 +161,8 @@ def _is_term(node: ast.expr, *, powers: bool) -> bool:
     if node.func.id == "Symbol":
         return _is_symbol(node)
     if node.func.id not in _FUNCTIONS or node.keywords:
+        return False
+    if _COMPARING.search(node.func.id) and len(node.args) > _MOST_COMPARED:
         return False
     if node.func.id == "Pow":
         return (
