@@ -214,6 +214,20 @@ def test_there_is_no_saved_model(tmp_path: Path) -> None:
 # --- files
 
 
+def test_a_program_whose_sizes_follow_from_others(tmp_path: Path) -> None:
+    """A U-Net takes even sizes only, which is said as twice something; PyTorch itself cannot write it from a file."""
+    torch = need("torch")
+    need("onnxscript")
+    half = {axis: 2 * torch.export.Dim(f"half{axis}", min=2, max=512) for axis in (2, 3)}
+    shapes = ({0: torch.export.Dim("batch"), **half},)
+    module = unet(1).eval()
+    program = torch.export.export(module, (torch.zeros(2, 1, 16, 16),), dynamic_shapes=shapes)
+    torch.export.save(program, tmp_path / "net.pt2")
+    batch = np.random.default_rng(0).random((2, 32, 24, 1)).astype(np.float32)
+    found = load_torch_file(tmp_path / "net.pt2").sized(32, 24, 1)
+    np.testing.assert_allclose(found.run(batch), from_module(module).run(batch), atol=1e-6)
+
+
 def test_a_file_of_an_exported_program(tmp_path: Path) -> None:
     torch = need("torch")
     need("onnxscript")

@@ -109,7 +109,8 @@ def _checked(value: Any, key: str = "") -> Any:
     if key in _NOTES:
         return _NOTES[key]
     if isinstance(value, dict):
-        return {_text(name, "name"): _checked(inner, name) for name, inner in value.items()}
+        kind = "expr_str" if key == "range_constraints" else "name"  # sizes may follow from others: 2*s0
+        return {_text(name, kind): _checked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_checked(inner, key) for inner in value]
     if key == "use_pickle" and value is not False:
