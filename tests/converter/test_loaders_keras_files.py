@@ -80,9 +80,7 @@ def test_file_loaded_twice_gives_the_same_bytes(k: Any, tmp_path: Path) -> None:
 
 
 def test_operators_of_tensorflow_in_keras_2(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    k = need("tf_keras")
+    tf, k = need("tensorflow"), need("tf_keras")
     pixels = k.layers.Input((16, 16, 1))
     x = tf.nn.relu(k.layers.Conv2D(2, 3, padding="same")(pixels)) * 2.0 + 1
     x = tf.transpose(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])[:, 1:-1, 1:-1], [0, 2, 1, 3])
