@@ -116,7 +116,7 @@ def outputs(metadata: ArchiveMetadata, found: int) -> None:
         return
     way_out = f"name {found} classes"
     if found == 1:
-        way_out = "add --postprocess sigmoid-to-softmax-scores (the foreground is its first class)"
+        way_out = "add --postprocess sigmoid-to-softmax-scores, and name first what the score is for, the foreground"
     raise OptionError(
         f"there are {len(names)} classes ({', '.join(names)}) for {found} network outputs; {way_out}"
     )

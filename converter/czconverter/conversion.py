@@ -24,7 +24,7 @@ from czconverter.package import archive_bytes
 from czconverter.package.contents import Contents
 from czconverter.package.staging import format_of, staged, target_path
 from czconverter.package.zipping import zip_folder
-from czconverter.planning import Plan, make_plan, times, with_steps_parsed
+from czconverter.planning import Plan, hints, make_plan, times, with_steps_parsed
 from czconverter.report import Comparison, ConversionReport
 from czconverter.sources import opened
 from czengine.errors import ModelError
@@ -228,7 +228,7 @@ def _report(
         whole_tile_layers=whole,
         border_leak=leak,
         lost=plan.lost,
-        warnings=(*plan.network.notes, *spec.warnings, *_seams(plan, whole, leak)),
+        warnings=(*plan.network.notes, *spec.warnings, *hints(plan), *_seams(plan, whole, leak)),
         seconds=0.0,
     )
 
@@ -244,7 +244,7 @@ def _seams(plan: Plan, whole: Sequence[str], leak: float | None) -> tuple[str, .
             "layers look at the whole tile, so results depend on where tiles lie:"
             f" {', '.join(whole[:_MOST_NAMES])}{more}"
         )
-    elif leak is not None and leak > _LEAK:
+    elif leak is not None and leak > _LEAK and plan.metadata.border is not None:
         found.append(
             f"the border of {times(plan.metadata.sides)} pixels is smaller than what the network looks at: in a trial"
             f" pixels farther away changed outputs by up to {leak:.1%} of their range"

@@ -18,10 +18,12 @@ from czconverter.options import ConvertOptions, TargetFormat
 from czconverter.package.contents import Member, licence_file
 from czconverter.ranges import bridge, input_range
 from czconverter.sources import Source, lost
-from czconverter.steps import Scale, Step
+from czconverter.steps import Normalization, PerImageStandardization, Scale, Step, TransposeChannels
 from czconverter.steps.parsing import parse_step
 from czconverter.steps.tensors import is_keras_layer
 from czengine.errors import OptionError
+
+_SCALING = (Normalization, PerImageStandardization, Scale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class Plan:
         To pack.
     lost : tuple of str
         What the format has no place for, one sentence each.
+    fed_before : bool
+        Whether the source says what pixel values the network expects, as archives and JSON specs do.
     """
 
     network: Network
@@ -57,6 +61,7 @@ class Plan:
     after: tuple[Any, ...]
     licence: Member | None
     lost: tuple[str, ...]
+    fed_before: bool
 
     @property
     def largest(self) -> tuple[float, ...]:
@@ -115,6 +120,7 @@ def make_plan(
         after=tuple(options.postprocessing),
         licence=licence_file(metadata.licence) if metadata.licence else found.licence,
         lost=dropped,
+        fed_before=found.scaled is not None or found.network.counts is not None,
     )
 
 
@@ -190,9 +196,27 @@ def _steps(given: Sequence[Any]) -> tuple[Any, ...]:
     return steps
 
 
+def hints(plan: Plan) -> tuple[str, ...]:
+    """What is often forgotten about a network that comes from a framework, and looks like it was forgotten here."""
+    if plan.fed_before:
+        return ()
+    largest, found = max(plan.largest), []
+    if largest > 1 and not any(isinstance(step, _SCALING) or is_keras_layer(step) for step in plan.before):
+        found.append(
+            f"a .czmodel feeds the counts themselves, 0 to {largest:g}; a network trained on 0 to 1 needs --preprocess"
+            f" scale:1/{largest:g}"
+        )
+    if plan.channels == 3 and not any(isinstance(step, TransposeChannels) for step in plan.before):
+        found.append(
+            "colour reaches the network as blue, green, red; one trained on red, green, blue needs"
+            " --preprocess rgb-to-bgr"
+        )
+    return tuple(found)
+
+
 def times(sizes: Sequence[int | None]) -> str:
     """Sizes for a sentence, e.g. "256 × any"."""
-    return " × ".join(str(size or "any") for size in sizes)
+    return " × ".join("any" if size is None else str(size) for size in sizes)
 
 
 def with_steps_parsed(options: ConvertOptions) -> ConvertOptions:

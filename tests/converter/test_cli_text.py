@@ -68,7 +68,7 @@ def test_pixel_size_is_typed_in_micrometres_and_kept_in_metres() -> None:
     assert parsed(pixel_size="0.5,0.25").pixel_size == pytest.approx((0.5e-6, 0.25e-6))
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "a", "1,2,3", "inf"])
+@pytest.mark.parametrize("text", ["0", "-1", "a", "1,2,3", "inf", "0.325e-6", "1e6"])
 def test_pixel_sizes_that_are_none(text: str) -> None:
     with pytest.raises(OptionError, match=f"--pixel-size is '{text}'; give"):
         parsed(pixel_size=text)

@@ -113,9 +113,28 @@ def test_the_extension_is_appended(source: Path) -> None:
 def test_a_czmodel_is_written_in_opset_12_where_that_works(source: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.onnx"
     old.write_bytes(onnx_network(32, 32, opset=11))
-    report = convert(old, tmp_path / "old.czmodel", GRAY)
+    report = convert(old, tmp_path / "old.czmodel", GRAY, options=ConvertOptions(preprocessing="scale:1/255"))
     assert report.opset == 12
     assert report.warnings == ()
+
+
+def test_what_is_often_forgotten_is_asked_about(source: Path, tmp_path: Path) -> None:
+    told = convert(source, tmp_path / "a.czmodel", GRAY, options=TILE).warnings
+    assert any("needs --preprocess scale:1/255" in warning for warning in told)
+    colour = tmp_path / "colour.onnx"
+    colour.write_bytes(onnx_network(32, 32, 3))
+    told = convert(colour, tmp_path / "b.czann", METADATA).warnings
+    assert any("needs --preprocess rgb-to-bgr" in warning for warning in told)
+    quiet = [
+        (tmp_path / "a.czmodel", GRAY, ()),  # archives say what they are fed
+        (tmp_path / "b.czann", replace(METADATA, pixel_types=("Bgr24",)), ()),
+        (source, GRAY, "scale:1/255"),
+        (colour, replace(METADATA, pixel_types=("Bgr24",)), ["scale:1/255", "rgb-to-bgr"]),
+    ]
+    for i, (network, said, steps) in enumerate(quiet):
+        options = ConvertOptions(preprocessing=steps, spatial_dims=(32, 32))
+        told = convert(network, tmp_path / f"{i}.czmodel", said, options=options).warnings
+        assert not any("--preprocess" in warning for warning in told)
 
 
 def test_an_opset_that_was_asked_for_is_kept(source: Path) -> None:

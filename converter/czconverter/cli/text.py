@@ -10,6 +10,7 @@ from czconverter.metadata import ArchiveMetadata
 from czengine.errors import OptionError
 
 _MICROMETRE = 1e-6
+_SMALLEST, _LARGEST = 1e-3, 1e4  # micrometres: anything else was meant in another unit
 
 
 def metadata(
@@ -73,8 +74,10 @@ def _pixel_size(text: str | None) -> tuple[float, ...] | None:
     if text is None:
         return None
     numbers = _numbers("--pixel-size", text, "micrometres above 0, e.g. 0.325 or 0.2,0.2 (x,y)")
-    if min(numbers) <= 0:
-        raise OptionError(f"--pixel-size is {text!r}; give micrometres above 0")
+    if not all(_SMALLEST <= number <= _LARGEST for number in numbers):
+        raise OptionError(
+            f"--pixel-size is {text!r}; give micrometres, {_SMALLEST:g} to {_LARGEST:g}, e.g. 0.325"
+        )
     return numbers[0] * _MICROMETRE, numbers[-1] * _MICROMETRE
 
 
