@@ -29,6 +29,7 @@ from czconverter.report import Comparison, ConversionReport
 from czconverter.sources import opened
 from czengine.errors import ModelError
 from czengine.graph.locality import whole_tile_layers
+from czengine.graph.reach import analyze
 from czengine.graph.signature import parse_onnx
 from czengine.model import Model
 from czengine.spec import Runtime
@@ -209,6 +210,7 @@ def _report(
     spec = model.spec
     graph = parse_onnx(model.network) if spec.runtime is Runtime.ONNX else None
     whole = whole_tile_layers(graph) if graph else ()
+    radius = analyze(graph).radius if graph else None
     return ConversionReport(
         target=path,
         id=spec.id,
@@ -226,16 +228,19 @@ def _report(
         comparison=comparison,
         tolerance=options.tolerance,
         whole_tile_layers=whole,
+        radius=radius,
         border_leak=leak,
         lost=plan.lost,
-        warnings=(*plan.network.notes, *spec.warnings, *hints(plan), *_seams(plan, whole, leak)),
+        warnings=(*plan.network.notes, *spec.warnings, *hints(plan), *_seams(plan, whole, radius, leak)),
         seconds=0.0,
     )
 
 
-def _seams(plan: Plan, whole: Sequence[str], leak: float | None) -> tuple[str, ...]:
+def _seams(
+    plan: Plan, whole: Sequence[str], radius: tuple[int, int] | None, leak: float | None
+) -> tuple[str, ...]:
     """Why tiles of this network may not fit together."""
-    found = []
+    found, border = [], plan.metadata.sides
     if plan.metadata.border is None:
         found.append("no border was given, so tiles do not overlap and seams will show; give --border")
     if whole:
@@ -244,9 +249,19 @@ def _seams(plan: Plan, whole: Sequence[str], leak: float | None) -> tuple[str, .
             "layers look at the whole tile, so results depend on where tiles lie:"
             f" {', '.join(whole[:_MOST_NAMES])}{more}"
         )
-    elif leak is not None and leak > _LEAK and plan.metadata.border is not None:
+    elif radius is not None and any(side < reach for side, reach in zip(border, radius, strict=True)):
         found.append(
-            f"the border of {times(plan.metadata.sides)} pixels is smaller than what the network looks at: in a trial"
-            f" pixels farther away changed outputs by up to {leak:.1%} of their range"
+            f"the border of {times(border)} pixels is smaller than the receptive field, which reaches"
+            f" {times(radius)} pixels to each side{_measured(leak)}"
+        )
+    elif radius is None and leak is not None and leak > _LEAK:
+        found.append(
+            f"the border of {times(border)} pixels is smaller than what the network looks at{_measured(leak)}"
         )
     return tuple(found)
+
+
+def _measured(leak: float | None) -> str:
+    if leak is None:
+        return ""
+    return f"; in a trial pixels beyond the border changed outputs by up to {leak:.1%} of their range"

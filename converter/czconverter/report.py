@@ -71,6 +71,8 @@ class ConversionReport:
         Largest relative error that was allowed.
     whole_tile_layers : tuple of str
         Layers whose every output depends on the whole tile; tiles of such networks leave seams.
+    radius : (y, x) or None
+        Receptive field: how many pixels an output looks at most to each side; None where the graph does not prove it.
     border_leak : float or None
         Largest change of an output, relative to their range, that pixels farther away than the border made in a trial;
         0 proves nothing. None where the tile is too small to try.
@@ -98,6 +100,7 @@ class ConversionReport:
     comparison: Comparison
     tolerance: float
     whole_tile_layers: tuple[str, ...]
+    radius: tuple[int, int] | None
     border_leak: float | None
     lost: tuple[str, ...]
     warnings: tuple[str, ...]

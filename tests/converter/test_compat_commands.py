@@ -66,7 +66,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_flat_spec_becomes_a_czmodel(folder: Path, run: Run) -> None:
     outcome = run("savedmodel2czmodel", folder / "flat.json", folder / "some/path", "name")
     target = folder / "some/path/name.czmodel"
-    assert (outcome.code, outcome.err) == (0, "")
+    assert (outcome.code, outcome.err.count("note:")) == (0, 1)
+    assert "0 to 65535; a network trained on 0 to 1 needs --preprocess scale:1/65535" in outcome.err
     assert outcome.out.startswith(f"{target}: 64 by 48 pixels, 1 channels in, 2 out; largest difference")
     assert outcome.out.count("\n") == 1
     assert open_model(target).spec.name == "net.onnx"

@@ -59,11 +59,20 @@ def _facts(report: ConversionReport) -> dict[str, str]:
         "source:": f"{report.source} ({report.framework})",
         "inside:": f"{inside}{weights}",
         "tile:": f"{tile[0]} × {tile[1]} pixels, border {border[0]} and {border[1]} (y, x)",
+        "looks at:": "unknown"
+        if report.radius is None
+        else f"{report.radius[0]} and {report.radius[1]} pixels to each side (y, x)",
         "channels:": f"{report.channels} in, {report.outputs} out",
         "compared:": _comparison(report.comparison),
         "time:": f"{report.seconds:.1f} s in all",
         "per picture:": f"source {_each(report, 'source')}, archive {_each(report, 'archive')}",
     }
+
+
+def _radius(radius: tuple[int, int] | None) -> str:
+    if radius is None:
+        return "unknown: its graph does not prove how far"
+    return f"{radius[0]} and {radius[1]} pixels to each side (y, x)"
 
 
 def _comparison(comparison: Comparison) -> str:
