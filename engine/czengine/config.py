@@ -15,8 +15,10 @@ from czengine.errors import OptionError
 
 ColorOrder = Literal["auto", "rgb", "bgr"]
 KernelName = Literal["auto", "numba", "native", "reference"]
+TilingMethod = Literal["intellesis", "seamless"]
 
 KERNELS_VARIABLE = "CZENGINE_KERNELS"
+DEFAULT_MEMORY_LIMIT = 2**31  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,36 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TilingOptions:
+    """How a plane is cut into tiles.
+
+    Attributes
+    ----------
+    method : {"intellesis", "seamless"}
+        "intellesis" places tiles as ZEN does; "seamless" gives exactly what the network would give on the whole
+        plane at once, and is refused where that cannot be proven.
+    tile : (height, width) or None
+        Tile size in pixels, border included; None takes the archive's, or for "seamless" chooses one.
+    border : (y, x) or None
+        Pixels per side that are inferred and thrown away; None takes the archive's, or for "seamless" what the
+        network needs.
+    """
+
+    method: TilingMethod = "intellesis"
+    tile: tuple[int, int] | None = None
+    border: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice("tiling", self.method, get_args(TilingMethod))
+        if self.tile is not None and min(self.tile) < 1:
+            raise OptionError(f"tile is {self.tile[0]} × {self.tile[1]} pixels; at least 1 × 1 is needed")
+        if self.border is not None and min(self.border) < 0:
+            raise OptionError(f"border is {self.border[0]} and {self.border[1]} pixels; it cannot be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How the work is done; nothing here changes a pixel of the result.
+    """How the work is done; nothing here changes a label that the network is sure of.
 
     Attributes
     ----------
@@ -102,16 +132,31 @@ class RunOptions:
         Tiles per network call.
     threads : int or None
         CPU threads; None takes the cores this process may really use.
+    device : str
+        "auto", "cpu", "openvino" or "openvino:NAME", e.g. "openvino:GPU".
+    memory_limit : int
+        Bytes for what czengine itself holds: pixels read ahead, batches, blocks of the result. The runtime's own
+        memory comes on top.
+    memo : bool
+        Run tiles that are one constant value once per value.
+    compile : bool
+        Let the network be rewritten for labels: no softmax, raw pixels in. False runs it as it is.
     """
 
     batch: int = 1
     threads: int | None = None
+    device: str = "auto"
+    memory_limit: int = DEFAULT_MEMORY_LIMIT
+    memo: bool = True
+    compile: bool = True
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise OptionError(f"batch is {self.batch}; a network call takes at least 1 tile")
         if self.threads is not None and self.threads < 1:
             raise OptionError(f"threads is {self.threads}; at least 1 is needed")
+        if self.memory_limit < 1:
+            raise OptionError(f"memory_limit is {self.memory_limit}; give bytes, e.g. 2**31")
 
 
 def kernel_name() -> KernelName:

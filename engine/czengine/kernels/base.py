@@ -20,28 +20,25 @@ class Kernels(Protocol):
         self,
         source: NDArray[Any],
         channels: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        columns: NDArray[np.int64],
         divisor: float,
         constant: float,
-        out: NDArray[np.float32],
+        out: NDArray[Any],
     ) -> None:
-        """Cut one tile: `out[y, x, c] = float32(source[channels[c], rows[y], columns[x]] / divisor)`.
+        """Fill a part of a network's input: `out[y, x, c] = source[channels[c], y, x] / divisor`.
 
         Parameters
         ----------
         source : ndarray
-            (channel, y, x), any bool, integer or float type, native byte order.
+            (channel, y, x), any bool, integer or float type, native byte order; strided, also with stride 0.
         channels : ndarray of int64
             Source channel of each network channel; `OPAQUE` fills it with `constant`.
-        rows, columns : ndarray of int64
-            Source row of each tile row, source column of each tile column; padding is repeated indices.
         divisor : float
-            1.0 leaves values as they are. The division is done in float64 and rounded once.
+            1.0 leaves values as they are. The result is that of a division in float64 rounded once to float32.
         constant : float
             What `OPAQUE` channels hold, after scaling.
-        out : ndarray of float32
-            (y, x, channel) view of the network's input, whatever its layout.
+        out : ndarray
+            (y, x, channel) view of the network's input, whatever its layout, with the height and width of
+            `source`. float32; or of the type of `source`, which needs a divisor of 1.0: a copy.
         """
 
     def argmax(
@@ -69,3 +66,20 @@ class Kernels(Protocol):
 
     def copy(self, scores: NDArray[Any], out: NDArray[Any]) -> None:
         """Paste the scores: `out[k, y, x] = scores[y, x, k]`, cast to float32, for (channel, y, x) `out`."""
+
+    def count(self, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
+        """Add up label values: `counts[v] += number of pixels with label v`.
+
+        Parameters
+        ----------
+        labels : ndarray of uint8 or uint16
+            (y, x).
+        counts : ndarray of int64
+            One element per value of the type: 256 or 65536.
+        """
+
+    def is_uniform(self, pixels: NDArray[Any]) -> bool:
+        """Whether all pixels of (channel, y, x) equal the first one of their channel, bit for bit.
+
+        Stops at the first that does not, so that asking costs next to nothing where the answer is no.
+        """

@@ -1,4 +1,4 @@
-"""What a result is to the engine: `Target` (where it goes and what it is) and `Sink` (takes rows of blocks).
+"""What a result is to the engine: `Target` (where it goes and what it is) and `Sink` (takes blocks).
 
 No file format is known here.
 """
@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from czengine.geometry import Region
 from czengine.sources.base import ImageInfo, PlaneIndex
 from czengine.spec import ModelClass
 
@@ -55,21 +56,33 @@ class Target:
 
 
 class Sink(Protocol):
-    """Takes whole rows of blocks, plane by plane, top to bottom.
+    """Takes whole blocks, in any order, each once.
 
     A context manager: leaving it normally makes the result appear at its place, all at once;
     leaving it with an error removes what was written.
     """
 
     @property
-    def block_height(self) -> int:
-        """Rows of one block; every `write` but the last of a plane has a multiple of it."""
+    def block(self) -> tuple[int, int]:
+        """Height and width of a block; blocks start at multiples of it, and end with the plane."""
 
-    def write(self, plane: PlaneIndex, y: int, rows: NDArray[Any]) -> None:
-        """Write `rows`, (channel, height, plane width), at row `y`, a multiple of `block_height`.
+    @property
+    def bytes_written(self) -> int:
+        """Bytes handed to the store so far, before compression."""
+
+    def new_block(self, plane: PlaneIndex, region: Region) -> NDArray[Any] | None:
+        """Where the pixels of a block are to be put: (channel, y, x) memory of the sink's own; None: anywhere."""
+
+    def write(self, plane: PlaneIndex, region: Region, pixels: NDArray[Any]) -> None:
+        """Write a block: `region` of `plane`, (channel, y, x). Several threads may write different blocks at once.
+
+        The pixels are free again when this returns.
 
         Raises
         ------
         OutputError
             Where the store cannot be written: read-only, disk full.
         """
+
+    def finish(self, threads: int) -> None:
+        """Make the coarser levels of the pyramid, once every block is written; `threads` blocks at a time."""

@@ -5,6 +5,7 @@ No file format is known here.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,32 +117,70 @@ class ImageInfo:
         return self.size(self.axes.channel)
 
 
-class Source(Protocol):
-    """Reads rectangles of one plane of one image."""
+@dataclass(frozen=True)
+class PlaneGroup:
+    """Planes that lie in the same chunks, read together: the product of a range per axis of `Axes.planes`.
+
+    Where chunks are one plane deep, as OME-Zarr's usually are, a group is one plane.
+    """
+
+    ranges: tuple[range, ...]
 
     @property
-    def info(self) -> ImageInfo:
-        """Facts about the image."""
+    def planes(self) -> tuple[PlaneIndex, ...]:
+        """The planes in storage order, last axis fastest."""
+        return tuple(itertools.product(*self.ranges))
 
-    def read(self, plane: PlaneIndex, region: Region, channels: Sequence[int]) -> NDArray[Any]:
-        """Read `region` of one plane.
 
-        Parameters
-        ----------
-        plane : tuple of int
-            One index per axis of `info.axes.planes`.
-        region : Region
-            Inside the plane.
-        channels : sequence of int
-            Image channels, in the order wanted.
+class Pending(Protocol):
+    """Pixels on their way."""
 
-        Returns
-        -------
-        ndarray
-            (channel, y, x), C-contiguous, of `info.dtype`.
+    def result(self) -> NDArray[Any]:
+        """Wait for them: (plane, channel, y, x) of `info.dtype`, planes in the order of the group.
 
         Raises
         ------
         ImageError
             Where the store cannot be read; a corrupted chunk is named.
         """
+
+
+class Source(Protocol):
+    """Reads rectangles of planes of one image. A context manager: leaving it ends what it has started."""
+
+    @property
+    def info(self) -> ImageInfo:
+        """Facts about the image."""
+
+    @property
+    def reader(self) -> str:
+        """What reads the pixels, e.g. "tensorstore", or "zarr-python (tensorstore: no codec lz4)"."""
+
+    @property
+    def chunks_decoded(self) -> int:
+        """Chunks decoded so far; one that is decoded again counts again."""
+
+    def missing(self, group: PlaneGroup, region: Region, channels: Sequence[int]) -> float | None:
+        """The fill value, where no chunk of these pixels was ever written; None where one was. Reads no pixels."""
+
+    def request(self, group: PlaneGroup, region: Region, channels: Sequence[int]) -> Pending:
+        """Begin to read `region` of a group of planes; returns at once.
+
+        Parameters
+        ----------
+        group : PlaneGroup
+            Ranges inside the image.
+        region : Region
+            Inside the plane.
+        channels : sequence of int
+            Image channels, in the order wanted.
+        """
+
+    def read(self, plane: PlaneIndex, region: Region, channels: Sequence[int]) -> NDArray[Any]:
+        """Read `region` of one plane and wait for it: (channel, y, x) of `info.dtype`; see `request`."""
+
+    def __enter__(self) -> Source:
+        """The source itself."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Wait for, or give up, what is still being read."""
