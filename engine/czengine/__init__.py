@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from czengine.api import open_model, predict, predict_array
-    from czengine.config import InputOptions, OutputOptions, RunOptions
+    from czengine.config import InputOptions, OutputOptions, RunOptions, TilingOptions
     from czengine.errors import (
         ArchiveError,
         Cancelled,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ResumeError,
     )
     from czengine.model import Model
-    from czengine.progress import Progress
+    from czengine.progress import CancelToken, Progress
     from czengine.report import ImageReport
     from czengine.spec import ModelSpec
 
@@ -34,15 +34,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api": ("open_model", "predict", "predict_array"),
-    "config": ("InputOptions", "OutputOptions", "RunOptions"),
+    "config": ("InputOptions", "OutputOptions", "RunOptions", "TilingOptions"),
     "model": ("Model",),
-    "progress": ("Progress",),
+    "progress": ("CancelToken", "Progress"),
     "report": ("ImageReport",),
     "spec": ("ModelSpec",),
 }
 
 __all__ = [
     "ArchiveError",
+    "CancelToken",
     "Cancelled",
     "CzEngineError",
     "DeviceError",
@@ -60,6 +61,7 @@ __all__ = [
     "Progress",
     "ResumeError",
     "RunOptions",
+    "TilingOptions",
     "open_model",
     "predict",
     "predict_array",

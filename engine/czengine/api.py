@@ -5,35 +5,38 @@ Each joins the parts below in the order a person would; the work is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from czengine import kernels
-from czengine.config import InputOptions, OutputOptions, RunOptions, kernel_name
+from czengine.compiling import Compiler
+from czengine.config import InputOptions, OutputOptions, RunOptions, TilingOptions, kernel_name
 from czengine.describe import describe_job, describe_model
 from czengine.errors import OptionError
 from czengine.job import Job, prepare_job
 from czengine.kernels.base import Kernels
 from czengine.model import Model, read_model
 from czengine.pipeline import Pipeline
-from czengine.progress import Listener, Tracker
+from czengine.meter import Meter, Trace
+from czengine.progress import CancelToken, Listener, Tracker
 from czengine.report import ImageReport
-from czengine.session.base import Session
 from czengine.session.devices import available_cores
-from czengine.session.open import open_session
 from czengine.sinks.array import ArraySink
 from czengine.sinks.omezarr import check_targets, open_sink
 from czengine.sources.array import open_array
 from czengine.sources.collection import open_images
+from czengine.tiling import choose_tiling
 
 PathLike = str | Path
 ModelLike = Model | PathLike
 
 _INPUTS = InputOptions()
 _OUTPUT = OutputOptions()
+_TILING = TilingOptions()
 _RUN = RunOptions()
 
 
@@ -72,6 +75,7 @@ def plan(
     *,
     inputs: InputOptions = _INPUTS,
     output: OutputOptions = _OUTPUT,
+    tiling: TilingOptions = _TILING,
     run: RunOptions = _RUN,
 ) -> tuple[Job, ...]:
     """Decide everything about a run without running it.
@@ -82,8 +86,8 @@ def plan(
         From `open_model`, or an archive.
     image : str or Path
         An OME-Zarr image, a collection of them, or a plain zarr array.
-    inputs, output, run : options
-        What is read, what is written, how the work is done.
+    inputs, output, tiling, run : options
+        What is read, what is written, how planes are cut, how the work is done.
 
     Returns
     -------
@@ -96,8 +100,11 @@ def plan(
         Where something does not go together; nothing has been written then.
     """
     opened = _opened(model)
+    chosen = choose_tiling(opened, tiling, run)
     return tuple(
-        prepare_job(opened.spec, source, inputs=inputs, output=output, run=run, to_files=True)
+        prepare_job(
+            opened.spec, source, tiling=chosen, inputs=inputs, output=output, run=run, to_files=True
+        )
         for source in open_images(_path(image), inputs)
     )
 
@@ -108,17 +115,21 @@ def predict(
     *,
     inputs: InputOptions = _INPUTS,
     output: OutputOptions = _OUTPUT,
+    tiling: TilingOptions = _TILING,
     run: RunOptions = _RUN,
     progress: Listener | None = None,
+    cancel: CancelToken | None = None,
 ) -> tuple[ImageReport, ...]:
     """Run a model over an image of any size, and write the result beside it.
 
     Parameters
     ----------
-    model, image, inputs, output, run
+    model, image, inputs, output, tiling, run
         See `plan`.
     progress : callable, optional
         Called with a `Progress` after every batch. An exception it raises stops the run.
+    cancel : CancelToken, optional
+        Stops the run, from any thread, within one batch: `Cancelled` is raised then.
 
     Returns
     -------
@@ -132,23 +143,35 @@ def predict(
         complete; an error or Ctrl-C leaves nothing of the image being worked on.
     """
     opened = _opened(model)
-    jobs = plan(opened, image, inputs=inputs, output=output, run=run)
-    return run_jobs(opened, jobs, run=run, progress=progress)
+    jobs = plan(opened, image, inputs=inputs, output=output, tiling=tiling, run=run)
+    return run_jobs(opened, jobs, run=run, progress=progress, check=_check(cancel))
 
 
 def run_jobs(
-    model: Model, jobs: Sequence[Job], *, run: RunOptions = _RUN, progress: Listener | None = None
+    model: Model,
+    jobs: Sequence[Job],
+    *,
+    run: RunOptions = _RUN,
+    progress: Listener | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[ImageReport, ...]:
-    """Carry out what `plan` decided, one image after the other with one compiled model; see `predict`."""
+    """Carry out what `plan` decided, one image after the other; see `predict`.
+
+    `check` is called many times a second in the calling thread; what it raises stops the run.
+    """
     check_targets([target for job in jobs for target in job.targets])
-    session = _session(model, jobs, run)
+    compiler = Compiler(model, run)
+    compiled = [compiler.compiled(job) for job in jobs]
     loops = _kernels(run)
     tracker = Tracker(images=len(jobs), pixels=sum(job.pixels for job in jobs), listener=progress)
     reports = []
-    for job in jobs:
-        tracker.begin(job.info.name)
-        with open_sink(job.targets) as sink:
-            reports.append(Pipeline(job, session, loops).run(sink, tracker.advance))
+    with ExitStack() as stack:
+        trace = stack.enter_context(Trace(run.trace)) if run.trace is not None else None
+        for job, network in zip(jobs, compiled, strict=True):
+            tracker.begin(job.info.name)
+            with open_sink(job.targets) as sink:
+                pipeline = Pipeline(job, network, loops, Meter(trace))
+                reports.append(pipeline.run(sink, tracker.advance, check))
     return tuple(reports)
 
 
@@ -159,7 +182,9 @@ def predict_array(
     axes: str | None = None,
     inputs: InputOptions = _INPUTS,
     output: OutputOptions = _OUTPUT,
+    tiling: TilingOptions = _TILING,
     run: RunOptions = _RUN,
+    cancel: CancelToken | None = None,
 ) -> NDArray[Any]:
     """Run a model over a NumPy array.
 
@@ -171,8 +196,10 @@ def predict_array(
         The image; bool, integer or float. Memory maps are read band by band.
     axes : str, optional
         One letter per axis, e.g. "CYX" or "YXS". May be left out for two dimensions (YX).
-    inputs, output, run : options
+    inputs, output, tiling, run : options
         As for `predict`; what concerns files has no meaning here.
+    cancel : CancelToken, optional
+        As for `predict`.
 
     Returns
     -------
@@ -188,8 +215,16 @@ def predict_array(
     """
     opened = _opened(model)
     source = open_array(array, axes or inputs.axes)
-    job = prepare_job(opened.spec, source, inputs=inputs, output=output, run=run, to_files=False)
-    pipeline = Pipeline(job, _session(opened, [job], run), _kernels(run))
+    job = prepare_job(
+        opened.spec,
+        source,
+        tiling=choose_tiling(opened, tiling, run),
+        inputs=inputs,
+        output=output,
+        run=run,
+        to_files=False,
+    )
+    pipeline = Pipeline(job, Compiler(opened, run).compiled(job), _kernels(run), Meter())
     info = source.info
     sink = ArraySink(
         channels=pipeline.channels,
@@ -198,7 +233,7 @@ def predict_array(
         width=info.width,
         dtype=pipeline.dtype,
     )
-    pipeline.run(sink, lambda pixels: None)
+    pipeline.run(sink, lambda pixels: None, _check(cancel))
     return sink.array if pipeline.has_channels else sink.array[0]
 
 
@@ -208,6 +243,7 @@ def inspect(
     *,
     inputs: InputOptions = _INPUTS,
     output: OutputOptions = _OUTPUT,
+    tiling: TilingOptions = _TILING,
     run: RunOptions = _RUN,
 ) -> dict[str, Any]:
     """Everything known about a model, and what `predict` would do to an image, as JSON-able values.
@@ -218,7 +254,7 @@ def inspect(
         As `open_model` and `plan`.
     """
     opened = _opened(model)
-    jobs = plan(opened, image, inputs=inputs, output=output, run=run) if image is not None else ()
+    jobs = plan(opened, image, inputs=inputs, output=output, tiling=tiling, run=run) if image is not None else ()
     return {"model": describe_model(opened.spec), "images": [describe_job(job) for job in jobs]}
 
 
@@ -230,10 +266,8 @@ def _kernels(run: RunOptions) -> Kernels:
     return kernels.load(kernel_name(), threads=run.threads or available_cores())
 
 
-def _session(model: Model, jobs: Sequence[Job], run: RunOptions) -> Session:
-    """One session for all jobs, as large as the one that fills the most tiles at once."""
-    batch = max(job.batch for job in jobs)
-    return open_session(model.spec, model.network, batch=batch, threads=run.threads or available_cores())
+def _check(cancel: CancelToken | None) -> Callable[[], None]:
+    return (lambda: None) if cancel is None else cancel.check
 
 
 def _path(image: PathLike) -> Path:

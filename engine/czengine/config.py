@@ -141,6 +141,8 @@ class RunOptions:
         Run tiles that are one constant value once per value.
     compile : bool
         Let the network be rewritten for labels: no softmax, raw pixels in. False runs it as it is.
+    trace : Path or None
+        File that gets a trace of all threads, for Perfetto or chrome://tracing.
     """
 
     batch: int = 1
@@ -149,6 +151,7 @@ class RunOptions:
     memory_limit: int = DEFAULT_MEMORY_LIMIT
     memo: bool = True
     compile: bool = True
+    trace: Path | None = None
 
     def __post_init__(self) -> None:
         if self.batch < 1:

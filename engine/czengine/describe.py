@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from czengine.footprint import footprint
 from czengine.job import Job
 from czengine.spec import ModelSpec
 
@@ -20,7 +19,7 @@ def describe_model(spec: ModelSpec) -> dict[str, Any]:
 def describe_job(job: Job) -> dict[str, Any]:
     """What `predict` would do to one image.
 
-    `memory_bytes` are czengine's own bands and batches; the runtime's memory comes on top.
+    `memory_bytes` are czengine's own cells, batches and blocks; the runtime's memory comes on top.
     """
     info = job.info
     return {
@@ -33,10 +32,17 @@ def describe_job(job: Job) -> dict[str, Any]:
         "planes": len(job.planes),
         "tiles_per_plane": len(job.plan),
         "tiles": job.tiles,
-        "recompute_factor": round(job.plan.recompute_factor, 3),
+        "tiling": {
+            "method": job.tiling.method,
+            "tile": list(job.plan.tile),
+            "border": list(job.tiling.border),
+        },
+        "recompute_factor": round(job.recompute_factor, 3),
         "channels": list(job.inputs.read),
         "divisor": job.inputs.divisor,
-        "memory_bytes": footprint(job),
+        "memory_bytes": job.memory.footprint.total,
+        "memory": asdict(job.memory.footprint),
+        "stripes": len({sweep.stripe.left for sweep in job.sweeps}),
         "results": [str(target.path) for target in job.targets],
         "batch": job.batch,
         "exists": [str(target.path) for target in job.targets if target.path.exists()],

@@ -17,6 +17,12 @@ what to do. This module knows the exit codes and nothing else.
 """
 
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
 class CzEngineError(Exception):
     """Base of every error czengine raises on purpose."""
 
@@ -81,3 +87,15 @@ class Cancelled(CzEngineError):
     """The run was stopped on request."""
 
     exit_code = 130
+
+
+@contextmanager
+def located(place: object) -> Iterator[None]:
+    """Say in every error inside where it happened: ours in the message, others in a note."""
+    try:
+        yield
+    except CzEngineError as error:
+        raise type(error)(f"{error} ({place})") from error
+    except Exception as error:
+        error.add_note(f"at {place}")
+        raise

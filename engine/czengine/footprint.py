@@ -1,55 +1,199 @@
-"""How much memory a job takes, before it is run: bands, batches and decoded chunks, in bytes.
+"""How much memory a job takes, planned before it is run: cells, batches, blocks; in bytes.
 
-The runtime's own memory comes on top and is not known beforehand. Follows `pipeline`, `gather`, `stitch` and
-`sinks`: what they hold at once is added up here, and a test compares the sum with what a run really takes.
+Decides how wide a stripe may be and how far to read ahead, so that all of it stays below `RunOptions.memory_limit`.
+The runtime's own memory comes on top and is not known here. Follows `cells`, `gather`, `stitch`, `memo` and
+`writing`: what they hold at once is added up, and a test compares the sum with what a run really holds.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
-from czengine.job import Job
-from czengine.plan import Span
-from czengine.sinks.layout import plan_layout
+from czengine.errors import OptionError
+from czengine.plan import Span, TilePlan
+from czengine.schedule import Grid, Stripe, stripes
 
-_CHUNKS_AT_ONCE = 10  # zarr-python's async.concurrency
-_FLOAT = 4
-
-
-def footprint(job: Job) -> int:
-    """Bytes czengine itself holds at once; does not depend on the height of the plane nor on their number."""
-    return _input_band(job) + _chunks(job) + _batches(job) + _result_bands(job)
-
-
-def _input_band(job: Job) -> int:
-    """One row of tiles as it is stored, and as it was transposed or mixed to gray."""
-    rows = max(_inside(row, job.plan.height) for row in job.plan.rows)
-    return 2 * rows * job.plan.width * len(job.inputs.read) * job.info.dtype.itemsize
+BUFFERS = 3  # batches that are being filled, wait, and are being run
+RESULTS = 3  # what the network gave: it is made, waits, and is being pasted
+MEMO_ENTRIES = 8  # constant tiles remembered: backgrounds come in few values
+WRITING = 2  # blocks that are written at the same time
+QUEUED = 2 * WRITING  # those included that wait for it
 
 
-def _inside(row: Span, height: int) -> int:
-    return min(row.roi_stop, height) - max(row.roi_start, 0)
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """Bytes held at once.
+
+    Attributes
+    ----------
+    cells : int
+        Pixels of the image that the tiles of one row need.
+    ahead : int
+        Pixels read ahead of them.
+    decoding : int
+        Chunks on their way from the store.
+    batches : int
+        Inputs and outputs of the network.
+    blocks : int
+        Result pixels of unfinished blocks.
+    writing : int
+        Blocks being written, or waiting for it.
+    memo : int
+        Results of constant tiles.
+    """
+
+    cells: int
+    ahead: int
+    decoding: int
+    batches: int
+    blocks: int
+    writing: int
+    memo: int
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return sum(getattr(self, field.name) for field in fields(self))
 
 
-def _chunks(job: Job) -> int:
-    count = math.prod(math.ceil(n / c) for n, c in zip(job.info.shape, job.info.chunks, strict=True))
-    return min(count, _CHUNKS_AT_ONCE) * math.prod(job.info.chunks) * job.info.dtype.itemsize
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What the footprint of a job follows from.
+
+    Attributes
+    ----------
+    plan : TilePlan
+        The tiles of a plane.
+    cell, chunk, block : (height, width)
+        Of the image's cells and chunks, and of the result's blocks.
+    pixel : int
+        Bytes of one image pixel, all channels that are read.
+    result : int
+        Bytes of one result pixel, all channels.
+    input, output : int
+        Bytes of one pixel of the network's input and output, all channels.
+    batch : int
+        Tiles per network call.
+    threads : int
+        Chunks decoded at the same time.
+    planes : int
+        Planes read together, because they share chunks.
+    """
+
+    plan: TilePlan
+    cell: tuple[int, int]
+    chunk: tuple[int, int]
+    block: tuple[int, int]
+    pixel: int
+    result: int
+    input: int
+    output: int
+    batch: int
+    threads: int
+    planes: int = 1
 
 
-def _batches(job: Job) -> int:
-    """One batch in, one out."""
-    return _FLOAT * job.batch * math.prod(job.plan.tile) * (job.spec.channels + job.spec.outputs)
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What was decided.
+
+    Attributes
+    ----------
+    stripe : int
+        Width of a stripe in pixels.
+    footprint : Footprint
+        What it takes.
+    """
+
+    stripe: int
+    footprint: Footprint
 
 
-def _result_bands(job: Job) -> int:
-    """Rows that do not fill a block yet, rows being written, and a row of blocks per pyramid level."""
-    tallest = max(row.size for row in job.plan.rows)
-    total = 0
-    for target in job.targets:
-        layout = plan_layout(target)
-        y, x = layout.axes.index("y"), layout.axes.index("x")
-        pixel = target.dtype.itemsize * max(len(target.channels), 1)
-        block = layout.levels[0].blocks[y]
-        total += 2 * pixel * job.plan.width * min(block - 1 + tallest, job.plan.height)
-        total += sum(pixel * level.shape[x] * min(level.blocks[y], level.shape[y]) for level in layout.levels)
-    return total
+def plan_memory(sizes: Sizes, limit: int) -> Memory:
+    """The widest stripes that stay below a limit, and what is left for reading ahead.
+
+    Raises
+    ------
+    OptionError
+        Where even the narrowest stripe needs more; the message names the smallest limit that is enough.
+    """
+    plan, step = sizes.plan, sizes.block[1]
+    least, most = 1, -(-plan.width // step)
+    narrowest = _footprint(sizes, step, ahead=0)
+    if narrowest.total > limit:
+        raise OptionError(
+            f"memory_limit is {_mib(limit)} MiB, but this image and network need at least"
+            f" {_mib(narrowest.total)} MiB; give that much, or smaller tiles or batches"
+        )
+    while least < most:
+        middle = (least + most + 1) // 2
+        if _footprint(sizes, middle * step, ahead=0).total <= limit:
+            least = middle
+        else:
+            most = middle - 1
+    return Memory(
+        stripe=least * step, footprint=_footprint(sizes, least * step, ahead=limit)
+    )
+
+
+def _footprint(sizes: Sizes, stripe: int, *, ahead: int) -> Footprint:
+    """Of the worst stripe; `ahead` is the most that reading ahead may take, all other things included."""
+    plan = sizes.plan
+    grid = Grid(plan.height, plan.width, sizes.cell)
+    found = [_cells(sizes, grid, one) for one in _worst(stripes(plan, stripe))]
+    cells, cell_row = max(cells for cells, _ in found), max(row for _, row in found)
+    tile = math.prod(plan.tile) * sizes.batch
+    rest = Footprint(
+        cells=cells,
+        ahead=0,
+        decoding=min(sizes.threads + 1, math.prod(_counts(plan, sizes.chunk)))
+        * math.prod(sizes.chunk)
+        * sizes.pixel
+        * sizes.planes,
+        batches=tile * (BUFFERS * sizes.input + RESULTS * sizes.output),
+        blocks=sizes.planes * _blocks(sizes, stripe),
+        writing=QUEUED * math.prod(sizes.block) * sizes.result,
+        memo=MEMO_ENTRIES * math.prod(plan.tile) * sizes.result,
+    )
+    more = min(max(ahead - rest.total, 0), cell_row)
+    return Footprint(**{field.name: getattr(rest, field.name) for field in fields(rest)} | {"ahead": more})
+
+
+def _worst(found: tuple[Stripe, ...]) -> Iterator[Stripe]:
+    """Stripes of the same width differ only in where the cells' edges fall; the first few show all there is."""
+    yield from found[:4]
+    yield found[-1]
+
+
+def _cells(sizes: Sizes, grid: Grid, stripe: Stripe) -> tuple[int, int]:
+    """Bytes of all cells that a row of tiles touches, and of one more row of cells."""
+    plan = sizes.plan
+    left, right = stripe.seen
+    columns = grid.columns(max(left, 0), min(right, plan.width))
+    width = min(columns.stop * grid.step[1], plan.width) - columns.start * grid.step[1]
+    heights = [_rows(grid, row, plan) for row in plan.rows]
+    bytes_per_row = width * sizes.pixel * sizes.planes
+    return max(heights) * bytes_per_row, min(grid.step[0], plan.height) * bytes_per_row
+
+
+def _rows(grid: Grid, row: Span, plan: TilePlan) -> int:
+    rows = grid.rows(max(row.roi_start, 0), min(row.roi_stop, plan.height))
+    return min(rows.stop * grid.step[0], plan.height) - rows.start * grid.step[0]
+
+
+def _blocks(sizes: Sizes, stripe: int) -> int:
+    """Bytes of all blocks that a row of tiles touches."""
+    plan, height = sizes.plan, sizes.block[0]
+    grid = Grid(plan.height, plan.width, sizes.block)
+    most = max(len(grid.rows(row.start, row.stop)) for row in plan.rows)
+    return min(most * height, plan.height) * min(stripe, plan.width) * sizes.result
+
+
+def _counts(plan: TilePlan, chunk: tuple[int, int]) -> tuple[int, int]:
+    return -(-plan.height // chunk[0]), -(-plan.width // chunk[1])
+
+
+def _mib(size: int) -> int:
+    return -(-size // 2**20)

@@ -52,8 +52,13 @@ class Region:
 
     def clipped(self, height: int, width: int) -> Region:
         """The part of the region inside a plane of `height` × `width` pixels."""
-        y, x = max(self.y, 0), max(self.x, 0)
-        return Region(y, x, max(min(self.bottom, height) - y, 0), max(min(self.right, width) - x, 0))
+        return self.common(Region(0, 0, height, width))
+
+    def common(self, other: Region) -> Region:
+        """The part that two regions share; of no height or width where they share nothing."""
+        y, x = max(self.y, other.y), max(self.x, other.x)
+        height, width = min(self.bottom, other.bottom) - y, min(self.right, other.right) - x
+        return Region(y, x, max(height, 0), max(width, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,23 @@ from typing import Any
 from czengine.config import InputOptions, OutputOptions, RunOptions
 from czengine.errors import OptionError
 from czengine.geometry import METRES
+from czengine.footprint import Memory, Sizes
 from czengine.inputs import InputMap, plan_input
-from czengine.plan import TilePlan, plan_plane
+from czengine.ordering import plan_order
+from czengine.plan import TilePlan
+from czengine.schedule import Grid, Sweep, cell_size
+from czengine.session.devices import available_cores
+from czengine.sinks.array import array_block
 from czengine.sinks.base import Target
+from czengine.sinks.layout import plan_layout
 from czengine.sinks.targets import plan_targets
 from czengine.sources.base import ImageInfo, PlaneIndex, Source
 from czengine.sources.select import planes
-from czengine.spec import ModelSpec, Task
+from czengine.spec import ModelSpec, Task, label_type
+from czengine.tiling import Tiling
 
 DEFAULT_THRESHOLD = 0.5  # multi-label classes, where the user names none
+_FLOAT = 4  # bytes
 _PIXEL_SIZES_DIFFER = 1.1  # ratio from which on a model sees things at another size than in training
 
 
@@ -37,10 +45,18 @@ class Job:
         The image.
     inputs : InputMap
         Which channels, in which order, on which scale.
+    tiling : Tiling
+        How planes are cut.
     plan : TilePlan
         Tiles of a plane; the same for every plane.
     planes : sequence of PlaneIndex
         The planes to be inferred.
+    sweeps : sequence of Sweep
+        The order of the work.
+    cells : Grid
+        The parts of a plane that are read at once.
+    memory : Memory
+        What is held at once.
     targets : tuple of Target
         What is written; empty for arrays in memory.
     task : Task
@@ -49,6 +65,8 @@ class Job:
         Labels need at least this score; None labels every pixel.
     batch : int
         Tiles per network call.
+    memo : bool
+        Tiles of one constant value are run once per value.
     notes : tuple of str
         What the user should know about this model on this image.
     """
@@ -56,12 +74,17 @@ class Job:
     spec: ModelSpec
     source: Source
     inputs: InputMap
+    tiling: Tiling
     plan: TilePlan
     planes: Sequence[PlaneIndex]
+    sweeps: Sequence[Sweep]
+    cells: Grid
+    memory: Memory
     targets: tuple[Target, ...]
     task: Task
     min_confidence: float | None
     batch: int
+    memo: bool
     notes: tuple[str, ...]
 
     @property
@@ -71,8 +94,15 @@ class Job:
 
     @property
     def tiles(self) -> int:
-        """Network inputs over all planes."""
-        return len(self.planes) * len(self.plan)
+        """Tiles over all planes; those on the edge of two stripes count twice."""
+        return len(self.plan.rows) * sum(
+            len(sweep.group.planes) * len(sweep.stripe.spans) for sweep in self.sweeps
+        )
+
+    @property
+    def recompute_factor(self) -> float:
+        """Pixels the network computes per result pixel; 1.0 would be no overlap at all."""
+        return self.tiles * self.plan.tile[0] * self.plan.tile[1] / self.pixels
 
     @property
     def pixels(self) -> int:
@@ -90,6 +120,7 @@ def prepare_job(
     spec: ModelSpec,
     source: Source,
     *,
+    tiling: Tiling,
     inputs: InputOptions,
     output: OutputOptions,
     run: RunOptions,
@@ -107,21 +138,80 @@ def prepare_job(
     confidence = _min_confidence(task, output)
     input_map = plan_input(spec, info, inputs)
     chosen = planes(info, inputs.select)
-    plan = plan_plane(info.height, info.width, tile=spec.tile, border=spec.border)
-    batch, batch_notes = _batch(spec, plan, run)
-    made_by = _provenance(spec, info, input_map, inputs, planes=len(chosen), min_confidence=confidence)
+    plan = tiling.plan(info.height, info.width)
+    batch, batch_notes = _batch(spec, len(plan) * len(chosen), run)
+    made_by = _provenance(
+        spec, info, input_map, inputs, tiling, plan, planes=len(chosen), min_confidence=confidence
+    )
+    targets = plan_targets(spec, info, output, provenance=made_by) if to_files else ()
+    sizes = _sizes(spec, info, input_map, plan, targets, task=task, batch=batch, run=run)
+    order = plan_order(sizes, chosen, _plane_depths(info), run.memory_limit)
     return Job(
         spec=spec,
         source=source,
         inputs=input_map,
+        tiling=tiling,
         plan=plan,
         planes=chosen,
-        targets=plan_targets(spec, info, output, provenance=made_by) if to_files else (),
+        sweeps=order.sweeps,
+        cells=order.cells,
+        memory=order.memory,
+        targets=targets,
         task=task,
         min_confidence=confidence,
         batch=batch,
+        memo=run.memo,
         notes=(*input_map.notes, *_scale_notes(spec, info), *batch_notes),
     )
+
+
+def _sizes(
+    spec: ModelSpec,
+    info: ImageInfo,
+    input_map: InputMap,
+    plan: TilePlan,
+    targets: Sequence[Target],
+    *,
+    task: Task,
+    batch: int,
+    run: RunOptions,
+) -> Sizes:
+    chunk = (info.chunks[info.axes.index("y")], info.chunks[info.axes.index("x")])
+    return Sizes(
+        plan=plan,
+        cell=cell_size((info.height, info.width), chunk),
+        chunk=chunk,
+        block=_block(info, targets),
+        pixel=info.dtype.itemsize * len(input_map.read),
+        result=_result_bytes(spec, task, targets),
+        input=_FLOAT * spec.channels,
+        output=_FLOAT * spec.outputs,
+        batch=batch,
+        threads=run.threads or available_cores(),
+    )
+
+
+def _plane_depths(info: ImageInfo) -> tuple[int, ...]:
+    """Chunk length along every axis that counts planes."""
+    return tuple(info.chunks[info.axes.index(axis)] for axis in info.axes.planes)
+
+
+def _block(info: ImageInfo, targets: Sequence[Target]) -> tuple[int, int]:
+    """Height and width of a block of the result."""
+    if not targets:
+        return array_block(info.height, info.width)
+    layout = plan_layout(targets[0])
+    blocks = dict(zip(layout.axes, layout.levels[0].blocks, strict=True))
+    return blocks["y"], blocks["x"]
+
+
+def _result_bytes(spec: ModelSpec, task: Task, targets: Sequence[Target]) -> int:
+    """Bytes of one result pixel, all channels."""
+    if targets:
+        return sum(target.dtype.itemsize * max(len(target.channels), 1) for target in targets)
+    if task is Task.REGRESSION:
+        return _FLOAT * spec.outputs
+    return spec.outputs if task is Task.MULTILABEL else label_type([c.label for c in spec.classes]).itemsize
 
 
 def _min_confidence(task: Task, output: OutputOptions) -> float | None:
@@ -134,10 +224,10 @@ def _min_confidence(task: Task, output: OutputOptions) -> float | None:
     return output.min_confidence
 
 
-def _batch(spec: ModelSpec, plan: TilePlan, run: RunOptions) -> tuple[int, tuple[str, ...]]:
-    """A batch holds tiles of one row: a larger one would infer tiles nobody asked for."""
+def _batch(spec: ModelSpec, tiles: int, run: RunOptions) -> tuple[int, tuple[str, ...]]:
+    """A batch larger than the job would infer tiles nobody asked for."""
     if spec.fixed_batch is None:
-        return min(run.batch, len(plan.columns)), ()
+        return min(run.batch, tiles), ()
     if run.batch in (1, spec.fixed_batch):
         return spec.fixed_batch, ()
     return spec.fixed_batch, (
@@ -170,6 +260,8 @@ def _provenance(
     info: ImageInfo,
     input_map: InputMap,
     options: InputOptions,
+    tiling: Tiling,
+    plan: TilePlan,
     *,
     planes: int,
     min_confidence: float | None,
@@ -179,7 +271,7 @@ def _provenance(
     return {
         "version": version("czengine"),
         "model": {"id": spec.id, "name": spec.name, "sha256": spec.digest},
-        "tiling": {"method": "intellesis", "tile": list(spec.tile), "border": list(spec.border)},
+        "tiling": {"method": tiling.method, "tile": list(plan.tile), "border": list(tiling.border)},
         "input": {
             "level": info.level,
             "channels": list(input_map.read),

@@ -1,31 +1,47 @@
-"""The loop: read → gather → run → stitch → write, one row of tiles after the other.
+"""The loop: read → gather → run → stitch → write, each stage in a thread of its own.
 
-Decides nothing about tiles, files or labels; knows only the order of the stages and how much is held between
-them: a band of input, a batch, and the result rows that do not fill a block yet.
+    image ──► cells ──► gather ──► run ──► stitch ──► write ──► result
+              read ahead │ batches │ scores │ blocks  │ whole chunks or shards
+              └─ thread ─┘ thread ─┘ caller's thread  └─ threads
+
+Decides nothing about tiles, files or labels; knows only the order of the stages, the bounded queues between them, and
+how a run ends: the first error, or whoever cancels, stops every stage within one batch, and no thread outlives the
+call.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from czengine.gather import Gatherer
+from czengine.ahead import Ahead, Stop
+from czengine.cells import Cells
+from czengine.compiling import Compiled
+from czengine.errors import located
+from czengine.footprint import BUFFERS, WRITING
+from czengine.gather import Batch, Buffers, Gatherer
+from czengine.geometry import Region
 from czengine.job import Job
 from czengine.kernels.base import Kernels
-from czengine.plan import Tile
+from czengine.memo import Memo
+from czengine.meter import Meter, peak_memory
 from czengine.report import ImageReport
-from czengine.session.base import Session
+from czengine.schedule import Grid, Placed
 from czengine.sinks.base import Sink
-from czengine.sources.base import PlaneIndex
-from czengine.stitch import Band, Stitcher
+from czengine.stitch import Block, Blocks, Stitcher
 from czengine.tally import LabelTally, ScoreTally
+from czengine.writing import Writers
 
 Advance = Callable[[int], None]  # told the number of result pixels just finished
+Check = Callable[[], None]  # called often; raises where the run is to stop
+
+STAGES = ("read", "gather", "run", "stitch", "write", "pyramid")
 
 
 class Pipeline:
@@ -35,17 +51,21 @@ class Pipeline:
     ----------
     job : Job
         What to do.
-    session : Session
-        The network, compiled.
+    compiled : Compiled
+        The network, compiled for it.
     kernels : Kernels
         The inner loops.
+    meter : Meter
+        Gets the time of every stage.
     """
 
-    def __init__(self, job: Job, session: Session, kernels: Kernels) -> None:
-        self._job = job
-        self._session = session
-        self._gatherer = Gatherer(kernels, job.inputs, job.plan, session)
-        self._stitcher = Stitcher(kernels, job.spec, task=job.task, min_confidence=job.min_confidence)
+    def __init__(self, job: Job, compiled: Compiled, kernels: Kernels, meter: Meter) -> None:
+        self._job, self._compiled, self._kernels, self._meter = job, compiled, kernels, meter
+        self._session = compiled.session
+        network = compiled.session.network
+        self._stitcher = Stitcher(kernels, job.spec, network, task=job.task, confidence=compiled.confidence)
+        self._memo = Memo(self._stitcher, job.plan.tile)
+        self._repeats = 0
 
     @property
     def channels(self) -> int:
@@ -62,7 +82,7 @@ class Pipeline:
         """Type of the result's pixels."""
         return self._stitcher.dtype
 
-    def run(self, sink: Sink, advance: Advance) -> ImageReport:
+    def run(self, sink: Sink, advance: Advance, check: Check) -> ImageReport:
         """Carry out the job.
 
         Parameters
@@ -71,58 +91,134 @@ class Pipeline:
             Takes the result; entered and left by the caller.
         advance : callable
             Called after every batch with the number of result pixels it finished.
+        check : callable
+            Called many times a second, in the calling thread; what it raises ends the run.
 
         Raises
         ------
         ImageError, DeviceError, OutputError
-            Where reading, inferring or writing fails.
+            Where reading, inferring or writing fails; the message names the tile.
         """
         start = time.perf_counter()
-        tally = self._tally()
-        for plane in self._job.planes:
-            for y, rows in self._infer(plane, sink.block_height, advance):
-                tally.add(rows)
-                sink.write(plane, y, rows)
-        return self._report(tally, time.perf_counter() - start)
+        tally, stop, meter = self._tally(), Stop(check), self._meter
+        blocks = self._blocks(sink)
+        with ExitStack() as stack:
+            cells = self._cells(stack)
+            writers = stack.enter_context(
+                Writers(sink, tally, threads=WRITING, released=blocks.written, stop=stop, meter=meter)
+            )
+            for batch, scores in self._results(cells, stop, stack):
+                for block in self._paste(batch, scores, blocks):
+                    writers.submit(block)
+                advance(sum(p.kept.height * p.kept.width for p in batch.placed))
+                stop.check()
+            writers.finish()
+            with meter.busy("pyramid"):
+                sink.finish(WRITING, stop.check)
+        return self._report(tally, cells, sink, time.perf_counter() - start)
 
-    def _infer(
-        self, plane: PlaneIndex, block_height: int, advance: Advance
-    ) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Finished rows of one plane, top to bottom."""
-        job, stitcher = self._job, self._stitcher
-        band = Band(job.plan, channels=stitcher.channels, dtype=stitcher.dtype, block_height=block_height)
-        for row in job.plan.rows:
-            pixels = job.source.read(plane, self._gatherer.band(row), job.inputs.read)
-            pixels = job.inputs.prepare(pixels)
-            for tiles in _batches(job.plan.row_tiles(row), job.batch):
-                scores = self._session.run(self._gatherer.fill(pixels, tiles))
-                for tile, tile_scores in zip(tiles, scores[: len(tiles)], strict=True):
-                    stitcher.paste(tile_scores, tile, band.view(tile.center))
-                advance(sum(tile.center.height * tile.center.width for tile in tiles))
-            yield from band.finished(row.stop)
+    def _results(
+        self, cells: Cells, stop: Stop, stack: ExitStack
+    ) -> Iterable[tuple[Batch, NDArray[Any] | None]]:
+        """Batches and what the network gave for them, in order; both stages end with `stack`."""
+        job, session, meter = self._job, self._session, self._meter
+        buffers = Buffers(session, BUFFERS, stop)
+        gatherer = Gatherer(
+            cells,
+            job.plan,
+            job.inputs,
+            self._compiled.divisor,
+            session,
+            buffers,
+            self._kernels,
+            memo=job.memo,
+            meter=meter,
+        )
+        batches = stack.enter_context(
+            Ahead(
+                gatherer.batches(job.sweeps), stage="gather", reader="run", depth=1, stop=stop, meter=meter
+            )
+        )
+        return stack.enter_context(
+            Ahead(
+                self._run(batches, buffers), stage="run", reader="stitch", depth=1, stop=stop, meter=meter
+            )
+        )
+
+    def _run(
+        self, batches: Iterable[Batch], buffers: Buffers
+    ) -> Generator[tuple[Batch, NDArray[Any] | None], None, None]:
+        for batch in batches:
+            scores = None
+            if batch.pixels is not None:
+                with self._meter.busy("run", tiles=len(batch.tiles)), located(batch.tiles[0]):
+                    scores = self._session.run(batch.pixels)
+                buffers.give_back(batch.pixels)
+            yield batch, scores
+
+    def _paste(self, batch: Batch, scores: NDArray[Any] | None, blocks: Blocks) -> Iterator[Block]:
+        """Blocks that a batch completes."""
+        with self._meter.busy("stitch"):
+            finished: list[Block] = []
+            for placed, key, tile in zip(batch.tiles, batch.keys, () if scores is None else scores, strict=False):
+                if key is not None:
+                    self._memo.remember(key, tile)
+                finished += blocks.paste(placed, partial(self._put, placed, tile))
+            for placed, key in batch.repeats:
+                finished += self._memo.paste(placed, key, blocks)
+            self._repeats += len(batch.repeats)
+        yield from finished
+
+    def _put(self, placed: Placed, scores: NDArray[Any], region: Region, out: NDArray[Any]) -> None:
+        roi = placed.tile.roi
+        part = Region(region.y - roi.y, region.x - roi.x, region.height, region.width)
+        self._stitcher.paste(scores, part, out)
+
+    def _cells(self, stack: ExitStack) -> Cells:
+        job = self._job
+        return Cells(
+            stack.enter_context(job.source),
+            job.inputs,
+            job.plan,
+            job.cells,
+            job.sweeps,
+            budget=job.memory.footprint.cells + job.memory.footprint.ahead,
+            kernels=self._kernels,
+            meter=self._meter,
+        )
+
+    def _blocks(self, sink: Sink) -> Blocks:
+        grid = Grid(self._job.plan.height, self._job.plan.width, sink.block)
+        return Blocks(grid, channels=self.channels, dtype=self.dtype, memory=sink.new_block)
 
     def _tally(self) -> LabelTally | ScoreTally:
-        stitcher = self._stitcher
-        if stitcher.dtype.kind == "u":
-            return LabelTally(channels=stitcher.channels, dtype=stitcher.dtype)
-        return ScoreTally(channels=stitcher.channels)
+        if self.dtype.kind == "u":
+            return LabelTally(self._kernels, channels=self.channels, dtype=self.dtype)
+        return ScoreTally(channels=self.channels)
 
-    def _report(self, tally: LabelTally | ScoreTally, seconds: float) -> ImageReport:
+    def _report(
+        self, tally: LabelTally | ScoreTally, cells: Cells, sink: Sink, seconds: float
+    ) -> ImageReport:
         job = self._job
         return ImageReport(
             image=job.info.name,
             results=tuple(target.path for target in job.targets),
             planes=len(job.planes),
             tiles=job.tiles,
+            repeats=self._repeats,
             pixels=job.pixels,
             seconds=seconds,
+            recompute_factor=job.recompute_factor,
+            device=self._session.device,
+            network=self._compiled.changes,
+            reader=job.source.reader,
+            chunks_decoded=job.source.chunks_decoded,
+            bytes_read=cells.bytes_read,
+            bytes_written=sink.bytes_written,
+            memory_planned=job.memory.footprint.total,
+            memory_peak=peak_memory(),
+            stages=self._meter.stages(*STAGES),
             classes=tally.counts(job.spec.classes, job.pixel_area) if isinstance(tally, LabelTally) else (),
             scores=tally.ranges(job.spec.output_names) if isinstance(tally, ScoreTally) else (),
-            notes=job.notes,
+            notes=(*job.notes, *self._session.notes, *self._compiled.notes),
         )
-
-
-def _batches(tiles: Iterable[Tile], size: int) -> Iterator[tuple[Tile, ...]]:
-    iterator = iter(tiles)
-    while batch := tuple(islice(iterator, size)):
-        yield batch

@@ -18,7 +18,7 @@ all other borders differ by at most one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from czengine.errors import PlanError
@@ -98,9 +98,9 @@ class TilePlan:
     def __len__(self) -> int:
         return len(self.rows) * len(self.columns)
 
-    def row_tiles(self, row: Span) -> Iterator[Tile]:
-        """The tiles of one of `rows`, left to right."""
-        for column in self.columns:
+    def row_tiles(self, row: Span, columns: Sequence[Span] | None = None) -> Iterator[Tile]:
+        """The tiles of one of `rows`, left to right: all, or those of some `columns`."""
+        for column in self.columns if columns is None else columns:
             yield Tile(
                 Region(row.start, column.start, row.size, column.size),
                 Border(row.before, row.after, column.before, column.after),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from czengine.errors import Cancelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,28 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+
+
+class CancelToken:
+    """Stops a run from outside of it; any thread may call it, as often as it likes."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the run to stop."""
+        self._asked.set()
+
+    def check(self) -> None:
+        """Raise where somebody asked.
+
+        Raises
+        ------
+        Cancelled
+            Always, once `cancel` was called.
+        """
+        if self._asked.is_set():
+            raise Cancelled("stopped on request; nothing half-written was left behind")
 
 
 class Tracker:

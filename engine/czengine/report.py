@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from czengine.meter import StageTime
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassCount:
@@ -60,8 +62,28 @@ class ImageReport:
         The images written; empty for arrays in memory.
     planes, tiles, pixels : int
         What was inferred; `pixels` counts result pixels, not tile pixels.
+    repeats : int
+        Tiles that were one constant value, and took the result of an earlier one.
     seconds : float
         Wall time of this image, without loading the model.
+    recompute_factor : float
+        Pixels the network computes per result pixel, because tiles overlap.
+    device : str
+        What ran the network.
+    network : tuple of str
+        How it was rewritten before.
+    reader : str
+        What read the image.
+    chunks_decoded : int
+        Chunks of the image that were decoded; one that was decoded again counts again.
+    bytes_read, bytes_written : int
+        Pixels in and out, uncompressed.
+    memory_planned : int
+        Bytes that czengine itself planned to hold; see `footprint`.
+    memory_peak : int or None
+        Largest resident set of the process so far, all included; None where the system does not tell.
+    stages : tuple of StageTime
+        Where the time went. Stages work at the same time.
     classes : tuple of ClassCount
         For labels; label 0 comes first where it occurs.
     scores : tuple of ScoreRange
@@ -74,11 +96,28 @@ class ImageReport:
     results: tuple[Path, ...]
     planes: int
     tiles: int
+    repeats: int
     pixels: int
     seconds: float
+    recompute_factor: float
+    device: str
+    network: tuple[str, ...]
+    reader: str
+    chunks_decoded: int
+    bytes_read: int
+    bytes_written: int
+    memory_planned: int
+    memory_peak: int | None
+    stages: tuple[StageTime, ...]
     classes: tuple[ClassCount, ...]
     scores: tuple[ScoreRange, ...]
     notes: tuple[str, ...]
+
+    @property
+    def device_busy(self) -> float:
+        """Share of the wall time, 0-1, in which the network ran."""
+        run = next((stage.busy for stage in self.stages if stage.stage == "run"), 0.0)
+        return min(run / self.seconds, 1.0) if self.seconds > 0 else 0.0
 
 
 def class_totals(reports: Sequence[ImageReport]) -> tuple[ClassCount, ...]:

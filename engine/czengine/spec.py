@@ -5,9 +5,13 @@ Reading them out of an archive is `model.py`; this module holds no parsing and n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Layout = Literal["NHWC", "NCHW"]
 Color = tuple[int, int, int]
@@ -26,6 +30,13 @@ class Runtime(StrEnum):
 
     ONNX = "onnx"
     SAVEDMODEL = "savedmodel"
+
+
+def label_type(values: Sequence[int]) -> np.dtype[np.unsignedinteger[Any]]:
+    """The smallest type that holds label values: uint8, or uint16."""
+    import numpy as np
+
+    return np.dtype(np.uint16 if max(values, default=0) > 255 else np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)

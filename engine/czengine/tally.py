@@ -1,30 +1,57 @@
-"""Counts result pixels as rows are finished, so that nobody has to read the result again."""
+"""Counts result pixels as blocks are finished, so that nobody has to read the result again.
+
+Any thread may add, in any order: the sums come out the same to the last bit.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from czengine.kernels.base import Kernels
 from czengine.report import ClassCount, ScoreRange
 from czengine.spec import ModelClass
 
-_PIECE = 2**20  # pixels: NumPy counts and sums in copies eight times as large as uint8 labels
+_PIECE = 2**20  # pixels: NumPy looks at floats in copies as large as what it is given
+
+
+class Tally(Protocol):
+    """Takes in every block of a result once."""
+
+    def add(self, pixels: NDArray[Any]) -> None:
+        """Count (channel, y, x)."""
 
 
 class LabelTally:
-    """Counts the pixels of each label value as rows are finished."""
+    """Counts the pixels of each label value.
 
-    def __init__(self, *, channels: int, dtype: np.dtype[Any]) -> None:
+    Parameters
+    ----------
+    kernels : Kernels
+        The inner loops.
+    channels : int
+        Result channels.
+    dtype : numpy.dtype
+        uint8 or uint16.
+    """
+
+    def __init__(self, kernels: Kernels, *, channels: int, dtype: np.dtype[Any]) -> None:
+        self._kernels = kernels
+        self._lock = threading.Lock()
         self._counts = np.zeros((channels, np.iinfo(dtype).max + 1), np.int64)
 
-    def add(self, rows: NDArray[Any]) -> None:
+    def add(self, pixels: NDArray[Any]) -> None:
         """Count (channel, y, x) labels."""
-        for counts, channel in zip(self._counts, rows, strict=True):
-            for piece in _pieces(channel):
-                counts += np.bincount(piece.ravel(), minlength=counts.size)
+        found = np.zeros_like(self._counts)
+        for counts, channel in zip(found, pixels, strict=True):
+            self._kernels.count(channel, counts)
+        with self._lock:
+            self._counts += found
 
     def counts(self, classes: tuple[ModelClass, ...], pixel_area: float | None) -> tuple[ClassCount, ...]:
         """One entry per class: by label value of the one channel, or by channel where each class has its own."""
@@ -51,24 +78,32 @@ class LabelTally:
 
 
 class ScoreTally:
-    """Range and mean of each output channel as rows are finished."""
+    """Range and mean of each output channel."""
 
     def __init__(self, *, channels: int) -> None:
+        self._lock = threading.Lock()
         self._low = np.full(channels, np.inf)
         self._high = np.full(channels, -np.inf)
-        self._sum = np.zeros(channels)
+        self._sums: list[list[float]] = [[] for _ in range(channels)]
         self._count = np.zeros(channels, np.int64)
 
-    def add(self, rows: NDArray[Any]) -> None:
-        """Take in (channel, y, x) scores."""
-        for i, channel in enumerate(rows):
+    def add(self, pixels: NDArray[Any]) -> None:
+        """Take in (channel, y, x) scores; those that are not finite do not count."""
+        for i, channel in enumerate(pixels):
             for piece in _pieces(channel):
-                values = piece[np.isfinite(piece)]
-                if values.size:
-                    self._low[i] = min(self._low[i], values.min())
-                    self._high[i] = max(self._high[i], values.max())
-                    self._sum[i] += values.sum(dtype=np.float64)
-                    self._count[i] += values.size
+                low, high = piece.min(), piece.max()
+                if not (np.isfinite(low) and np.isfinite(high)):
+                    piece = piece[np.isfinite(piece)]
+                    if not piece.size:
+                        continue
+                    low, high = piece.min(), piece.max()
+                self._add(i, float(low), float(high), float(piece.sum(dtype=np.float64)), piece.size)
+
+    def _add(self, i: int, low: float, high: float, total: float, count: int) -> None:
+        with self._lock:
+            self._low[i], self._high[i] = min(self._low[i], low), max(self._high[i], high)
+            self._sums[i].append(total)
+            self._count[i] += count
 
     def ranges(self, names: tuple[str, ...]) -> tuple[ScoreRange, ...]:
         """One entry per channel."""
@@ -77,7 +112,7 @@ class ScoreTally:
     def _range(self, i: int, name: str) -> ScoreRange:
         if not self._count[i]:
             return ScoreRange(name=name, minimum=None, mean=None, maximum=None)
-        mean = float(self._sum[i] / self._count[i])
+        mean = math.fsum(self._sums[i]) / int(self._count[i])
         return ScoreRange(name=name, minimum=float(self._low[i]), mean=mean, maximum=float(self._high[i]))
 
 

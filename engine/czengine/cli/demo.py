@@ -10,7 +10,7 @@ import typer
 
 from czengine.cli import options as o
 from czengine.cli.run import Show, carry_out
-from czengine.config import InputOptions, OutputOptions, RunOptions
+from czengine.config import InputOptions, OutputOptions, RunOptions, TilingOptions
 from czengine.errors import OutputError
 
 _MODEL = "demo.czann"
@@ -45,6 +45,7 @@ def demo(
         image,
         inputs=InputOptions(),
         output=OutputOptions(overwrite=overwrite),
+        tiling=TilingOptions(),
         run=RunOptions(),
         show=Show(preview=picture),
     )

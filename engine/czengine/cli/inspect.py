@@ -31,6 +31,12 @@ def inspect(
     select: o.Select = None,
     scale_inputs: o.ScaleInputs = None,
     color_order: o.ColorOrder = "auto",
+    tiling: o.Tiling = "intellesis",
+    tile_size: o.TileSize = None,
+    border: o.Border = None,
+    batch: o.Batch = 1,
+    threads: o.Threads = None,
+    memory_limit: o.MemoryLimit = o.DEFAULT_MEMORY,
     debug: o.Debug = False,
 ) -> None:
     """Show what MODEL is, and what predict would do.
@@ -49,7 +55,25 @@ def inspect(
         color_order=color_order,
     )
     output = OutputOptions(scores=scores, min_confidence=min_confidence, out=out, name=name)
-    description = api.inspect(model, image, inputs=text.options(), output=output)
+    work = o.WorkText(
+        tiling=tiling,
+        tile_size=tile_size,
+        border=border,
+        memory_limit=memory_limit,
+        device="auto",
+        batch=batch,
+        threads=threads,
+        no_memo=False,
+        no_compile=False,
+    )
+    description = api.inspect(
+        model,
+        image,
+        inputs=text.options(),
+        output=output,
+        tiling=work.tiling_options(),
+        run=work.run_options(),
+    )
     if as_json:
         print(json.dumps(description, indent=2))
     else:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from czengine.progress import Listener, Progress
 from czengine.report import ImageReport
+from czengine.runlog import as_json
 
 ProgressMode = Literal["auto", "bar", "json", "none"]
 _SECONDS_BETWEEN_LINES = 0.2
@@ -36,7 +37,7 @@ def emit(event: str, **values: Any) -> None:
 
 def emit_report(report: ImageReport) -> None:
     """Print what one image gave as a JSON line."""
-    emit("image", **{**asdict(report), "results": [str(path) for path in report.results]})
+    emit("image", **as_json(report))
 
 
 def json_lines(clock: Callable[[], float] = time.monotonic) -> Listener:

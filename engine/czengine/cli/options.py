@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,12 @@ import typer
 
 from czengine import config
 from czengine.cli.listeners import ProgressMode
-from czengine.config import InputOptions
+from czengine.config import InputOptions, RunOptions, TilingOptions
+from czengine.errors import OptionError
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
+
+DEFAULT_MEMORY = "2GiB"
 
 ModelArgument = Annotated[Path, typer.Argument(help="Archive: .czmodel, .czseg or .czann.", metavar="MODEL")]
 Axes = Annotated[
@@ -70,6 +76,38 @@ Threads = Annotated[
     int | None,
     typer.Option(help="CPU threads; default: the cores this process may use."),
 ]
+Device = Annotated[
+    str,
+    typer.Option(help="auto, cpu, openvino or openvino:NAME."),
+]
+MemoryLimit = Annotated[
+    str,
+    typer.Option(help="What czengine itself may hold, e.g. 512MiB; the runtime comes on top."),
+]
+NoMemo = Annotated[
+    bool,
+    typer.Option("--no-memo", help="Run every tile, also those of one constant value."),
+]
+NoCompile = Annotated[
+    bool,
+    typer.Option("--no-compile", help="Run the network exactly as it is in the archive."),
+]
+Tiling = Annotated[
+    config.TilingMethod,
+    typer.Option(help="intellesis: as ZEN; seamless: as the whole plane at once."),
+]
+TileSize = Annotated[
+    str | None,
+    typer.Option(help="Tile height,width (or one number), border included; default: the archive's."),
+]
+Border = Annotated[
+    str | None,
+    typer.Option(help="Border along y,x (or one number); default: the archive's."),
+]
+TraceFile = Annotated[
+    Path | None,
+    typer.Option("--trace", help="Also save a trace of all threads, for Perfetto."),
+]
 Progress = Annotated[
     ProgressMode,
     typer.Option(help="auto: a bar on a terminal; json: lines on stdout."),
@@ -110,3 +148,83 @@ class InputText:
             scale_inputs=self.scale_inputs,
             color_order=self.color_order,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkText:
+    """The options of tiling and work as they were typed."""
+
+    tiling: config.TilingMethod
+    tile_size: str | None
+    border: str | None
+    memory_limit: str
+    device: str
+    batch: int
+    threads: int | None
+    no_memo: bool
+    no_compile: bool
+    trace: Path | None = None
+
+    def tiling_options(self) -> TilingOptions:
+        """How planes are cut.
+
+        Raises
+        ------
+        OptionError
+            For text that says nothing sensible.
+        """
+        return TilingOptions(
+            method=self.tiling,
+            tile=parse_pair("tile-size", self.tile_size),
+            border=parse_pair("border", self.border),
+        )
+
+    def run_options(self) -> RunOptions:
+        """How the work is done.
+
+        Raises
+        ------
+        OptionError
+            For text that says nothing sensible.
+        """
+        return RunOptions(
+            batch=self.batch,
+            threads=self.threads,
+            device=self.device,
+            memory_limit=parse_bytes("memory-limit", self.memory_limit),
+            memo=not self.no_memo,
+            compile=not self.no_compile,
+            trace=self.trace,
+        )
+
+
+def parse_pair(name: str, text: str | None) -> tuple[int, int] | None:
+    """Two whole numbers from "512,1024", or twice one from "512".
+
+    Raises
+    ------
+    OptionError
+        For anything else.
+    """
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+        raise OptionError(f"{name} {text!r} is not understood; write e.g. 512 or 512,1024 (height,width)")
+    return int(parts[0]), int(parts[-1])
+
+
+def parse_bytes(name: str, text: str) -> int:
+    """Bytes from e.g. "512MiB", "2GiB", "1.5GB" or "1000000".
+
+    Raises
+    ------
+    OptionError
+        For anything else.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise OptionError(f"{name} {text!r} is not understood; write e.g. 512MiB or 2GiB")
+    number, prefix, binary = match.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** " KMGT".index((prefix or " ").upper()))

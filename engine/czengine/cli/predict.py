@@ -9,7 +9,7 @@ import typer
 
 from czengine.cli import options as o
 from czengine.cli.run import Show, carry_out
-from czengine.config import OutputOptions, RunOptions
+from czengine.config import OutputOptions
 
 
 def predict(
@@ -31,8 +31,16 @@ def predict(
     select: o.Select = None,
     scale_inputs: o.ScaleInputs = None,
     color_order: o.ColorOrder = "auto",
+    tiling: o.Tiling = "intellesis",
+    tile_size: o.TileSize = None,
+    border: o.Border = None,
+    device: o.Device = "auto",
     batch: o.Batch = 1,
     threads: o.Threads = None,
+    memory_limit: o.MemoryLimit = o.DEFAULT_MEMORY,
+    no_memo: o.NoMemo = False,
+    no_compile: o.NoCompile = False,
+    trace: o.TraceFile = None,
     progress: o.Progress = "auto",
     quiet: o.Quiet = False,
     debug: o.Debug = False,
@@ -53,11 +61,24 @@ def predict(
     output = OutputOptions(
         scores=scores, min_confidence=min_confidence, out=out, name=name, overwrite=overwrite
     )
+    work = o.WorkText(
+        tiling=tiling,
+        tile_size=tile_size,
+        border=border,
+        memory_limit=memory_limit,
+        device=device,
+        batch=batch,
+        threads=threads,
+        no_memo=no_memo,
+        no_compile=no_compile,
+        trace=trace,
+    )
     carry_out(
         model,
         image,
         inputs=text.options(),
         output=output,
-        run=RunOptions(batch=batch, threads=threads),
+        tiling=work.tiling_options(),
+        run=work.run_options(),
         show=Show(progress=progress, quiet=quiet, preview=preview),
     )

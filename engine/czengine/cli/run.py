@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from czengine.cli.interrupt import deferred_interrupt
 from czengine.cli.listeners import ProgressMode, emit, emit_report, listening
 from czengine.cli.tables import print_notes, print_reports
-from czengine.config import InputOptions, OutputOptions, RunOptions
+from czengine.config import InputOptions, OutputOptions, RunOptions, TilingOptions
 from czengine.errors import CzEngineError
-from czengine.progress import Listener, Progress
 from czengine.report import ImageReport
+from czengine.runlog import report_path, save_reports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +34,18 @@ class Show:
 
 
 def carry_out(
-    model: Path, image: Path, *, inputs: InputOptions, output: OutputOptions, run: RunOptions, show: Show
+    model: Path,
+    image: Path,
+    *,
+    inputs: InputOptions,
+    output: OutputOptions,
+    tiling: TilingOptions,
+    run: RunOptions,
+    show: Show,
 ) -> None:
     """Plan, run and show; the errors are those of `czengine.api.predict`."""
     try:
-        _carry_out(model, image, inputs=inputs, output=output, run=run, show=show)
+        _carry_out(model, image, inputs=inputs, output=output, tiling=tiling, run=run, show=show)
     except CzEngineError as error:
         if show.progress == "json":
             emit("error", message=str(error), exit_code=error.exit_code)
@@ -47,7 +53,14 @@ def carry_out(
 
 
 def _carry_out(
-    model: Path, image: Path, *, inputs: InputOptions, output: OutputOptions, run: RunOptions, show: Show
+    model: Path,
+    image: Path,
+    *,
+    inputs: InputOptions,
+    output: OutputOptions,
+    tiling: TilingOptions,
+    run: RunOptions,
+    show: Show,
 ) -> None:
     with deferred_interrupt() as stop_if_asked:
         from czengine import api
@@ -56,13 +69,14 @@ def _carry_out(
         if show.preview is not None:
             check_preview_path(show.preview)
         opened = api.open_model(model)
-        jobs = api.plan(opened, image, inputs=inputs, output=output, run=run)
+        jobs = api.plan(opened, image, inputs=inputs, output=output, tiling=tiling, run=run)
         if not show.quiet:
             print_notes([*opened.spec.warnings, *(note for job in jobs for note in job.notes)])
         mode: ProgressMode = "none" if show.quiet and show.progress == "auto" else show.progress
         with listening(mode) as listener:
-            reports = api.run_jobs(opened, jobs, run=run, progress=_stoppable(listener, stop_if_asked))
-        _show_reports(reports, show)
+            reports = api.run_jobs(opened, jobs, run=run, progress=listener, check=stop_if_asked)
+        saved = save_reports(reports, report_path(jobs[0].targets[0]))
+        _show_reports(reports, saved, show)
         if show.preview is not None:
             first = jobs[0]
             write_preview(show.preview, first.targets, plane=first.planes[0], channels=first.inputs.read)
@@ -71,21 +85,13 @@ def _carry_out(
             emit("done", images=len(reports))
 
 
-def _stoppable(listener: Listener | None, stop_if_asked: Callable[[], None]) -> Listener:
-    def listen(progress: Progress) -> None:
-        stop_if_asked()
-        if listener is not None:
-            listener(progress)
-
-    return listen
-
-
-def _show_reports(reports: tuple[ImageReport, ...], show: Show) -> None:
+def _show_reports(reports: tuple[ImageReport, ...], saved: Path | None, show: Show) -> None:
     if show.progress == "json":
         for report in reports:
             emit_report(report)
     elif not show.quiet:
         print_reports(reports)
+        print(f"report:  {saved}" if saved is not None else "report:  could not be written")
 
 
 def _show_preview(path: Path, show: Show) -> None:

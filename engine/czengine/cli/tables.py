@@ -26,6 +26,7 @@ def print_reports(reports: Sequence[ImageReport]) -> None:
         _print(_scores_table(report))
     if reports[0].classes:
         _print(_classes_table(reports))
+    _print(_stages_table(reports))
     pixels = sum(report.pixels for report in reports) / 1e6
     seconds = sum(report.seconds for report in reports)
     tiles = sum(report.tiles for report in reports)
@@ -34,6 +35,7 @@ def print_reports(reports: Sequence[ImageReport]) -> None:
         f"{_count(len(reports), 'image')}, {_count(planes, 'plane')}, {_count(tiles, 'tile')}: "
         f"{pixels:.1f} MPix in {seconds:.1f} s ({pixels / seconds:.1f} MPix/s)"
     )
+    print(_summary(reports))
     paths = [path for report in reports for path in report.results]
     for path in paths[:_MOST_PATHS]:
         print(f"result:  {path}")
@@ -93,15 +95,17 @@ def _model_facts(model: dict[str, Any]) -> dict[str, str]:
 
 def _image_facts(image: dict[str, Any]) -> dict[str, str]:
     exists = set(image["exists"])
-    return {
+    facts = {
         "axes": f"{image['axes']} {' × '.join(map(str, image['shape']))}, {image['dtype']}",
         "format": f"OME-Zarr {image['ngff']}" if image["ngff"] else "plain zarr",
         "work": f"{_count(image['planes'], 'plane')} of {_count(image['tiles_per_plane'], 'tile')}",
         "recompute factor": f"{image['recompute_factor']:.2f}",
         "input": f"channels {image['channels']}, divided by {image['divisor']:g}",
         "memory": f"{image['memory_bytes'] / 2**20:.0f} MiB and what the network itself needs",
+        "stripes": f"{image['stripes']} per plane" if image["stripes"] > 1 else "",
         "result": "\n".join(f"{p}  (exists already)" if p in exists else p for p in image["results"]),
     }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _classes_table(reports: Sequence[ImageReport]) -> Table:
@@ -125,6 +129,37 @@ def _scores_table(report: ImageReport) -> Table:
         numbers = (score.minimum, score.mean, score.maximum)
         table.add_row(_plain(score.name), *("none" if n is None else f"{n:.4g}" for n in numbers))
     return table
+
+
+def _stages_table(reports: Sequence[ImageReport]) -> Table:
+    """Seconds of every stage over all images; they work at the same time."""
+    table = _table("stage", "busy", "waiting", "of the time", numbers=3)
+    seconds = sum(report.seconds for report in reports)
+    for stages in zip(*(report.stages for report in reports), strict=True):
+        busy, waiting = sum(s.busy for s in stages), sum(s.waiting for s in stages)
+        share = busy / seconds if seconds else 0.0
+        table.add_row(stages[0].stage, f"{busy:.2f} s", f"{waiting:.2f} s", f"{share:.0%}")
+    return table
+
+
+def _summary(reports: Sequence[ImageReport]) -> str:
+    """The rest of the report in one line."""
+    first = reports[0]
+    computed = sum(report.recompute_factor * report.pixels for report in reports)
+    pixels = sum(report.pixels for report in reports)
+    repeats = sum(report.repeats for report in reports)
+    facts = [
+        first.device,
+        f"{computed / pixels:.2f} pixels computed per pixel",
+        f"{sum(report.chunks_decoded for report in reports):,} chunks decoded",
+        f"{sum(report.bytes_read for report in reports) / 1e6:,.0f} MB read"
+        f" and {sum(report.bytes_written for report in reports) / 1e6:,.0f} MB written",
+    ]
+    if repeats:
+        facts.append(f"{_count(repeats, 'constant tile')} not run again")
+    if first.memory_peak is not None:
+        facts.append(f"peak memory {max(r.memory_peak or 0 for r in reports) / 1e6:,.0f} MB")
+    return ", ".join(facts)
 
 
 def _facts_table(title: str, facts: dict[str, str]) -> Table:

@@ -1,0 +1,217 @@
+"""Pixels of an image on their way to the tiles: which cells are held, and which are asked for ahead.
+
+Every cell is asked for once per sweep, in the order in which tiles will need them, and dropped when the last tile
+that needs it is filled. How much is held is bounded by the plan (`footprint`), not by luck.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czengine.geometry import Region
+from czengine.inputs import InputMap
+from czengine.kernels.base import Kernels
+from czengine.meter import Meter
+from czengine.plan import TilePlan
+from czengine.schedule import Grid, Sweep
+from czengine.sources.base import Pending, Source
+
+STAGE = "read"
+
+
+class Key(NamedTuple):
+    """A cell: number of the sweep, row and column of the grid."""
+
+    sweep: int
+    row: int
+    column: int
+
+
+@dataclass
+class Cell:
+    """A cell that is held, or on its way; `pixels` are (plane, channel, y, x), as the network's channels index them."""
+
+    region: Region
+    bytes: int
+    pending: Pending | None = None
+    pixels: NDArray[Any] | None = None
+    uniform: dict[int, bool] = field(default_factory=dict)  # by plane, as far as somebody asked
+
+
+class Piece(NamedTuple):
+    """What a cell gives to a tile.
+
+    Attributes
+    ----------
+    region : Region
+        Where in the plane it is.
+    pixels : ndarray
+        (channel, y, x) of one plane.
+    cell : Cell
+        Where they come from.
+    plane : int
+        Position of the plane in its group.
+    """
+
+    region: Region
+    pixels: NDArray[Any]
+    cell: Cell
+    plane: int
+
+
+class Cells:
+    """The cells of one job.
+
+    Parameters
+    ----------
+    source : Source
+        The image, opened.
+    inputs : InputMap
+        Which channels are read, and whether they become gray.
+    plan : TilePlan
+        The tiles of a plane.
+    grid : Grid
+        The cells of a plane.
+    sweeps : sequence of Sweep
+        All of the job, in order.
+    budget : int
+        Bytes to hold at most, those of the tiles at hand included.
+    kernels : Kernels
+        Tell uniform cells.
+    meter : Meter
+        Gets the time spent waiting for pixels.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        inputs: InputMap,
+        plan: TilePlan,
+        grid: Grid,
+        sweeps: Sequence[Sweep],
+        *,
+        budget: int,
+        kernels: Kernels,
+        meter: Meter,
+    ) -> None:
+        self._source, self._inputs, self._plan, self._grid = source, inputs, plan, grid
+        self._sweeps, self._kernels, self._meter = sweeps, kernels, meter
+        self._budget = budget
+        self._held: dict[Key, Cell] = {}
+        self._bytes = self.bytes_read = 0
+        self._wanted = self._needs()
+        self._next: deque[Key] = deque()
+
+    def read_ahead(self) -> None:
+        """Ask for the cells that come next, as far as the budget allows."""
+        while (key := self._peek()) and self._bytes + self._cost(key) <= self._budget:
+            self._ask_for_next()
+
+    def pieces(self, sweep: int, plane: int, region: Region) -> list[Piece]:
+        """The pixels of a region, cell by cell; waits for them.
+
+        Parameters
+        ----------
+        sweep : int
+            Number of the sweep.
+        plane : int
+            Position of the plane in its group.
+        region : Region
+            Inside the plane.
+        """
+        found = []
+        for row, column in self._grid.over(region):
+            cell = self._cell(Key(sweep, row, column))
+            part = region.common(cell.region)
+            y, x = part.y - cell.region.y, part.x - cell.region.x
+            pixels = self._pixels(cell)[plane, :, y : y + part.height, x : x + part.width]
+            found.append(Piece(part, pixels, cell, plane))
+        return found
+
+    def constant(self, pieces: Sequence[Piece]) -> bytes | None:
+        """The pixel that pieces consist of, if all are equal: one value per channel; None where they differ."""
+        values = {piece.pixels[:, 0, 0].tobytes() for piece in pieces}
+        return values.pop() if len(values) == 1 and all(map(self._is_uniform, pieces)) else None
+
+    def drop(self, sweep: int, above: int) -> None:
+        """Let go of what lies wholly above a row of the plane in this sweep, and of all earlier sweeps."""
+        for key, cell in list(self._held.items()):
+            if key.sweep < sweep or (key.sweep == sweep and cell.region.bottom <= above):
+                self._bytes -= cell.bytes
+                del self._held[key]
+
+    def _needs(self) -> Iterator[Key]:
+        """All cells, in the order of first need."""
+        for number, sweep in enumerate(self._sweeps):
+            left, right = sweep.stripe.seen
+            columns = self._grid.columns(max(left, 0), min(right, self._plan.width))
+            done = 0
+            for span in self._plan.rows:
+                rows = self._grid.rows(max(span.roi_start, 0), min(span.roi_stop, self._plan.height))
+                for column in columns:
+                    for row in range(max(rows.start, done), rows.stop):
+                        yield Key(number, row, column)
+                done = max(done, rows.stop)
+
+    def _peek(self) -> Key | None:
+        if not self._next:
+            self._next.extend(key for key in [next(self._wanted, None)] if key is not None)
+        return self._next[0] if self._next else None
+
+    def _ask_for_next(self) -> None:
+        key = self._peek()
+        if key is None:
+            raise LookupError("a cell is needed that is not in the plan")
+        self._next.popleft()
+        group, region = self._sweeps[key.sweep].group, self._grid.region(key.row, key.column)
+        read = self._inputs.read
+        fill = self._source.missing(group, region, read)
+        if fill is not None:  # never written: no pixels to hold
+            shape = (len(group.planes), len(read), region.height, region.width)
+            value = np.asarray(fill, self._source.info.dtype)
+            self._held[key] = Cell(region, 0, pixels=self._prepared(np.broadcast_to(value, shape)))
+            return
+        cell = Cell(region, self._cost(key), pending=self._source.request(group, region, read))
+        self._held[key] = cell
+        self._bytes += cell.bytes
+
+    def _cell(self, key: Key) -> Cell:
+        while key not in self._held:
+            self._ask_for_next()
+        return self._held[key]
+
+    def _pixels(self, cell: Cell) -> NDArray[Any]:
+        if cell.pixels is None:
+            if cell.pending is None:
+                raise LookupError("a cell without pixels was not asked for")
+            with self._meter.busy(STAGE, y=cell.region.y, x=cell.region.x):
+                stored = cell.pending.result()
+                self.bytes_read += stored.nbytes
+                cell.pixels, cell.pending = self._prepared(stored), None
+        return cell.pixels
+
+    def _prepared(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """(plane, channel, y, x) as the network's channels index it."""
+        if not self._inputs.gray:
+            return stored
+        return np.stack([self._inputs.prepare(plane) for plane in stored])
+
+    def _is_uniform(self, piece: Piece) -> bool:
+        """Whether all pixels are equal; a cell that is uniform as a whole is looked at once."""
+        cell, whole = piece.cell, self._pixels(piece.cell)[piece.plane]
+        if piece.plane not in cell.uniform:
+            cell.uniform[piece.plane] = whole.strides[1:] == (0, 0) or self._kernels.is_uniform(whole)
+        part = piece.pixels
+        return cell.uniform[piece.plane] or (part.size < whole.size and self._kernels.is_uniform(part))
+
+    def _cost(self, key: Key) -> int:
+        region = self._grid.region(key.row, key.column)
+        planes = len(self._sweeps[key.sweep].group.planes)
+        channels = len(self._inputs.channels) if self._inputs.gray else len(self._inputs.read)
+        return planes * channels * region.height * region.width * self._source.info.dtype.itemsize

@@ -1,0 +1,141 @@
+"""From a model and what is wanted of it to a session: the network is fitted to the tile, rewritten, compiled.
+
+Only this module knows which variant of a network suits which provider. `graph` knows how to rewrite, `session` how to
+run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from czengine.config import RunOptions
+from czengine.errors import CzEngineError
+from czengine.graph.fuse import Fused, Purpose, fuse
+from czengine.graph.retile import retile
+from czengine.graph.signature import parse_onnx
+from czengine.job import Job
+from czengine.kernels.base import OPAQUE
+from czengine.model import Model
+from czengine.session.base import Network, Session
+from czengine.session.devices import Device, available_cores, resolve
+from czengine.session.open import network_of, open_session
+from czengine.spec import Task
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_RAW = ("uint8", "uint16")  # pixel types that may go into a network as they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """A network, ready to run a job.
+
+    Attributes
+    ----------
+    session : Session
+        The network on its device.
+    divisor : float
+        What pixels are still to be divided by before they go in.
+    confidence : float or None
+        What scores are to be compared with.
+    changes : tuple of str
+        How the network was rewritten.
+    notes : tuple of str
+        What a user should know, e.g. why a device was not taken.
+    """
+
+    session: Session
+    divisor: float
+    confidence: float | None
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Variant:
+    """What a provider does better than the kernels, as measured by `czbench.fusing`."""
+
+    raw: bool  # takes pixels as they are, and casts and scales them itself
+    labels: bool  # finds the best class itself
+
+
+_VARIANTS = {"cpu": _Variant(raw=False, labels=False), "openvino": _Variant(raw=True, labels=True)}
+
+
+class Compiler:
+    """Compiles a model for the jobs of a run, once for all that are alike.
+
+    Parameters
+    ----------
+    model : Model
+        From an archive.
+    run : RunOptions
+        Device, threads, and whether the network may be rewritten.
+    """
+
+    def __init__(self, model: Model, run: RunOptions) -> None:
+        self._model, self._run = model, run
+        self._known: dict[Any, Compiled] = {}
+
+    def compiled(self, job: Job) -> Compiled:
+        """The network for a job.
+
+        Raises
+        ------
+        DeviceError, MissingExtra
+            Where the device that was asked for cannot be had.
+        ModelError
+            Where the runtime refuses the network.
+        """
+        key = (
+            job.plan.tile,
+            job.batch,
+            job.task,
+            job.min_confidence,
+            job.info.dtype,
+            job.inputs.divisor,
+            OPAQUE in job.inputs.channels,
+        )
+        if key not in self._known:
+            self._known[key] = self._compile(job)
+        return self._known[key]
+
+    def _compile(self, job: Job) -> Compiled:
+        """On the first device that takes the network."""
+        devices = resolve(self._run.device)
+        notes: list[str] = []
+        for device in devices:
+            try:
+                return self._on(device, job, tuple(notes))
+            except CzEngineError as error:
+                if device is devices[-1]:
+                    raise
+                notes.append(f"{device.name} is not used: {error}")
+        raise ValueError("no device was resolved")
+
+    def _on(self, device: Device, job: Job, notes: tuple[str, ...]) -> Compiled:
+        network = network_of(self._model.spec, self._model.network)
+        fused = Fused.untouched(job.inputs.divisor, job.min_confidence)
+        if job.plan.tile != self._model.spec.tile:
+            network = replace(network, model=_bytes(retile(parse_onnx(network.model), job.plan.tile)))
+        if self._run.compile:
+            fused = fuse(parse_onnx(network.model), _purpose(job, _VARIANTS[device.provider]))
+            network = _rewritten(network, fused)
+        session = open_session(
+            network,
+            tile=job.plan.tile,
+            batch=job.batch,
+            threads=self._run.threads or available_cores(),
+            device=device,
+        )
+        return Compiled(
+            session=session,
+            divisor=fused.divisor,
+            confidence=fused.confidence,
+            changes=fused.changes,
+            notes=notes,
+        )

@@ -1,0 +1,94 @@
+"""The last stage: threads that count and write finished blocks, a bounded number at a time.
+
+Knows nothing of tiles and files; the first error ends the run where the next block is handed over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+
+from czengine.ahead import Stop
+from czengine.errors import located
+from czengine.meter import Meter
+from czengine.sinks.base import Sink
+from czengine.stitch import Block
+from czengine.tally import Tally
+
+STAGE = "write"
+_POLL = 0.05
+
+
+class Writers:
+    """Writes blocks in `threads` threads; a context manager, which waits for what was begun.
+
+    Parameters
+    ----------
+    sink : Sink
+        Takes the blocks.
+    tally : Tally
+        Counts their pixels.
+    threads : int
+        Blocks written at the same time; as many again may wait.
+    released : callable
+        Told every block whose memory is free again.
+    stop : Stop
+        Of the run.
+    meter : Meter
+        Gets the time spent.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        tally: Tally,
+        *,
+        threads: int,
+        released: Callable[[Block], None],
+        stop: Stop,
+        meter: Meter,
+    ) -> None:
+        self._sink, self._tally, self._released = sink, tally, released
+        self._stop, self._meter = stop, meter
+        self._most = 2 * threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="czengine-write")
+        self._begun: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Writers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def submit(self, block: Block) -> None:
+        """Write a block; waits while too many are being written, and raises the error of an earlier one."""
+        while len(self._begun) >= self._most:
+            self._settle()
+        self._begun.append(self._pool.submit(self._write, block))
+
+    def finish(self) -> None:
+        """Wait for every block."""
+        while self._begun:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the oldest block is written."""
+        self._stop.check()
+        done, _ = wait([self._begun[0]], timeout=_POLL, return_when=FIRST_COMPLETED)
+        if done:
+            self._begun.popleft().result()
+
+    def _write(self, block: Block) -> None:
+        if block.pixels is None:
+            raise ValueError("a block without pixels was handed over")
+        at = block.region
+        with self._meter.busy(STAGE, y=at.y, x=at.x):
+            with located(f"the block at row {at.y}, column {at.x}"):
+                self._sink.write(block.plane, at, block.pixels)
+            self._tally.add(block.pixels)
+        self._released(block)
+
