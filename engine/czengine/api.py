@@ -102,9 +102,7 @@ def plan(
     opened = _opened(model)
     chosen = choose_tiling(opened, tiling, run)
     return tuple(
-        prepare_job(
-            opened.spec, source, tiling=chosen, inputs=inputs, output=output, run=run, to_files=True
-        )
+        prepare_job(opened.spec, source, tiling=chosen, inputs=inputs, output=output, run=run, to_files=True)
         for source in open_images(_path(image), inputs)
     )
 
@@ -254,7 +252,9 @@ def inspect(
         As `open_model` and `plan`.
     """
     opened = _opened(model)
-    jobs = plan(opened, image, inputs=inputs, output=output, tiling=tiling, run=run) if image is not None else ()
+    jobs = (
+        plan(opened, image, inputs=inputs, output=output, tiling=tiling, run=run) if image is not None else ()
+    )
     return {"model": describe_model(opened.spec), "images": [describe_job(job) for job in jobs]}
 
 

@@ -16,7 +16,6 @@ what to do. This module knows the exit codes and nothing else.
     └── Cancelled                     130    stopped on request
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -133,9 +133,7 @@ def plan_memory(sizes: Sizes, limit: int) -> Memory:
             least = middle
         else:
             most = middle - 1
-    return Memory(
-        stripe=least * step, footprint=_footprint(sizes, least * step, ahead=limit)
-    )
+    return Memory(stripe=least * step, footprint=_footprint(sizes, least * step, ahead=limit))
 
 
 def _footprint(sizes: Sizes, stripe: int, *, ahead: int) -> Footprint:

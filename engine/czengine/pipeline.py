@@ -135,14 +135,10 @@ class Pipeline:
             meter=meter,
         )
         batches = stack.enter_context(
-            Ahead(
-                gatherer.batches(job.sweeps), stage="gather", reader="run", depth=1, stop=stop, meter=meter
-            )
+            Ahead(gatherer.batches(job.sweeps), stage="gather", reader="run", depth=1, stop=stop, meter=meter)
         )
         return stack.enter_context(
-            Ahead(
-                self._run(batches, buffers), stage="run", reader="stitch", depth=1, stop=stop, meter=meter
-            )
+            Ahead(self._run(batches, buffers), stage="run", reader="stitch", depth=1, stop=stop, meter=meter)
         )
 
     def _run(
@@ -160,7 +156,9 @@ class Pipeline:
         """Blocks that a batch completes."""
         with self._meter.busy("stitch"):
             finished: list[Block] = []
-            for placed, key, tile in zip(batch.tiles, batch.keys, () if scores is None else scores, strict=False):
+            for placed, key, tile in zip(
+                batch.tiles, batch.keys, () if scores is None else scores, strict=False
+            ):
                 if key is not None:
                     self._memo.remember(key, tile)
                 finished += blocks.paste(placed, partial(self._put, placed, tile))

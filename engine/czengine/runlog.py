@@ -36,7 +36,10 @@ def save_reports(reports: Sequence[ImageReport], path: Path) -> Path | None:
     The result is there already, so a place that cannot be written is no reason to fail.
     """
     part = path.with_name(f".{path.name}.part")
-    values = {"finished": datetime.now(UTC).isoformat(timespec="seconds"), "images": [as_json(r) for r in reports]}
+    values = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "images": [as_json(r) for r in reports],
+    }
     try:
         part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         part.replace(path)

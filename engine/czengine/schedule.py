@@ -54,9 +54,7 @@ class Grid:
 
     def over(self, region: Region) -> Iterator[tuple[int, int]]:
         """Places of the grid that a region touches, row by row."""
-        return itertools.product(
-            self.rows(region.y, region.bottom), self.columns(region.x, region.right)
-        )
+        return itertools.product(self.rows(region.y, region.bottom), self.columns(region.x, region.right))
 
 
 @dataclass(frozen=True, slots=True)

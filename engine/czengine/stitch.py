@@ -47,7 +47,13 @@ class Stitcher:
     """
 
     def __init__(
-        self, kernels: Kernels, spec: ModelSpec, network: Network, *, task: Task, confidence: float | None = None
+        self,
+        kernels: Kernels,
+        spec: ModelSpec,
+        network: Network,
+        *,
+        task: Task,
+        confidence: float | None = None,
     ) -> None:
         self._kernels, self._network, self._task = kernels, network, task
         self._lowest = -np.inf if confidence is None else confidence

@@ -91,4 +91,3 @@ class Writers:
                 self._sink.write(block.plane, at, block.pixels)
             self._tally.add(block.pixels)
         self._released(block)
-
