@@ -11,7 +11,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 
 from czengine.ahead import Stop
-from czengine.errors import located
 from czengine.meter import Meter
 from czengine.sinks.base import Sink
 from czengine.stitch import Block
@@ -87,7 +86,6 @@ class Writers:
             raise ValueError("a block without pixels was handed over")
         at = block.region
         with self._meter.busy(STAGE, y=at.y, x=at.x):
-            with located(f"the block at row {at.y}, column {at.x}"):
-                self._sink.write(block.plane, at, block.pixels)
+            self._sink.write(block.plane, at, block.pixels)
             self._tally.add(block.pixels)
         self._released(block)
