@@ -139,3 +139,32 @@ class Compiler:
             changes=fused.changes,
             notes=notes,
         )
+
+
+def _purpose(job: Job, variant: _Variant) -> Purpose:
+    """What the result is needed for, which says how the network may be rewritten."""
+    one_class = job.task is Task.SEGMENTATION
+    raw = variant.raw and job.info.dtype.name in _RAW and OPAQUE not in job.inputs.channels
+    inside = variant.labels and one_class and job.min_confidence is None
+    return Purpose(
+        task=job.task,
+        confidence=job.min_confidence,
+        labels=tuple(c.label for c in job.spec.classes) if inside else None,
+        pixels=job.info.dtype.name if raw else None,
+        divisor=job.inputs.divisor,
+    )
+
+
+def _rewritten(network: Network, fused: Fused) -> Network:
+    return replace(
+        network,
+        model=fused.model.SerializeToString(),
+        layout=fused.layout,
+        output_layout=fused.output_layout,
+        dtype=np.dtype(fused.dtype),
+        gives=fused.gives,
+    )
+
+
+def _bytes(model: ModelProto) -> bytes:
+    return bytes(model.SerializeToString())

@@ -6,9 +6,10 @@ Decides once per model; `plan` and `seamless` then place the tiles of every imag
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from czengine.certificate import certify
-from czengine.config import TilingMethod, TilingOptions
+from czengine.config import RunOptions, TilingMethod, TilingOptions
 from czengine.errors import PlanError
 from czengine.graph.memory import activation_bytes
 from czengine.graph.reach import Reach, analyze
@@ -19,7 +20,12 @@ from czengine.plan import TilePlan, plan_plane
 from czengine.seamless import plan_seamless, seamless_tile
 from czengine.spec import Runtime
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 Pair = tuple[int, int]
+
+_PROBE = 1024  # pixels per side of the tile that memory is estimated for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +73,72 @@ class Tiling:
             after=_larger(after, self.border),
             stride=stride,
         )
+
+
+def choose_tiling(model: Model, options: TilingOptions, run: RunOptions) -> Tiling:
+    """Settle tile and border of a model.
+
+    Raises
+    ------
+    PlanError
+        Where tiling cannot be seamless, or the border is too narrow for that; the message names the reason.
+    ModelError
+        Where the network does not take tiles of the size asked for.
+    """
+    if options.method == "seamless":
+        return _seamless(model, options, run)
+    return _intellesis(model, options)
+
+
+def _intellesis(model: Model, options: TilingOptions) -> Tiling:
+    spec = model.spec
+    tile, border = options.tile or spec.tile, options.border or spec.border
+    notes: tuple[str, ...] = ()
+    if tile != spec.tile:
+        retile(_graph(model, "tile-size"), tile)  # refuses sizes that the network does not take
+    if options.border is not None and spec.runtime is Runtime.ONNX:
+        certificate = certify(analyze(parse_onnx(model.network)), border)
+        notes = () if certificate.is_exact else (certificate.sentence,)
+    return Tiling(method="intellesis", tile=tile, border=border, notes=notes)
+
+
+def _seamless(model: Model, options: TilingOptions, run: RunOptions) -> Tiling:
+    graph = _graph(model, "tiling seamless")
+    reach = analyze(graph)
+    before, after, stride = reach.before, reach.after, reach.stride
+    if before is None or after is None or stride is None:
+        reason = certify(reach, model.spec.border).sentence
+        raise PlanError(f"tiling cannot be seamless: {reason}; use --tiling intellesis")
+    border = options.border or (0, 0)
+    radius = _larger(before, after)
+    if options.border is not None and _larger(border, radius) != border:
+        raise PlanError(
+            f"a border of {border[0]} and {border[1]} pixels is too narrow to be seamless: the network looks"
+            f" {radius[0]} and {radius[1]} pixels far (y, x); leave --border out"
+        )
+    before, after = _larger(before, border), _larger(after, border)
+    tile = options.tile or seamless_tile(
+        before=before,
+        after=after,
+        stride=stride,
+        bytes_per_pixel=_bytes_per_pixel(graph),
+        budget=run.memory_limit,
+        batch=model.spec.fixed_batch or run.batch,
+    )
+    return Tiling(method="seamless", tile=tile, border=_larger(before, after), reach=reach)
+
+
+def _graph(model: Model, what: str) -> ModelProto:
+    if model.spec.runtime is not Runtime.ONNX:
+        raise PlanError(f"{what} needs a network stored as ONNX; convert the model first: czengine convert")
+    return parse_onnx(model.network)
+
+
+def _bytes_per_pixel(graph: ModelProto) -> float:
+    """What the network holds while it runs, per pixel of a large tile; 0 where the graph does not say."""
+    held = activation_bytes(retile(graph, None), (_PROBE, _PROBE), 1)
+    return 0.0 if held is None else held / _PROBE**2
+
+
+def _larger(one: Pair, other: Pair) -> Pair:
+    return max(one[0], other[0]), max(one[1], other[1])
