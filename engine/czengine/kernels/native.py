@@ -12,37 +12,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from czengine._native import argmax as argmax_in_cpp
-from czengine._native import gather as gather_in_cpp
-from czengine.kernels.plain import PlainKernels, known_float
+from czengine import _native
+from czengine.kernels.plain import copy_channels, is_copy, is_odd_float, known_float, require_shape
 
 
-class NativeKernels(PlainKernels):
-    """`czengine.kernels.base.Kernels` in C++, and in NumPy where that is as fast."""
+class NativeKernels:
+    """`czengine.kernels.base.Kernels` in C++, which checks shapes and types itself."""
 
     def gather(
         self,
         source: NDArray[Any],
         channels: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        columns: NDArray[np.int64],
         divisor: float,
         constant: float,
-        out: NDArray[np.float32],
+        out: NDArray[Any],
     ) -> None:
-        """Cut one tile; see `Kernels.gather`."""
-        gather_in_cpp(
-            known_float(source),
-            np.ascontiguousarray(channels),
-            np.ascontiguousarray(rows),
-            np.ascontiguousarray(columns),
-            float(divisor),
-            float(constant),
-            out,
-        )
+        """Fill a part of a network's input; see `Kernels.gather`."""
+        if is_odd_float(source.dtype):
+            require_shape("out", out.shape, (*source.shape[1:], channels.size))
+            if is_copy(source, divisor, out):
+                copy_channels(source, channels, constant, out)
+                return
+            source = source.astype(np.float64)
+        _native.gather(source, channels, divisor, constant, out)
 
     def argmax(
         self, scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]
     ) -> None:
         """Paste the best class of each pixel; see `Kernels.argmax`."""
-        argmax_in_cpp(known_float(scores), np.ascontiguousarray(labels), float(min_confidence), out)
+        _native.argmax(known_float(scores), labels, min_confidence, out)
+
+    def threshold(self, scores: NDArray[Any], limit: float, out: NDArray[np.uint8]) -> None:
+        """Paste each class on its own; see `Kernels.threshold`."""
+        _native.threshold(known_float(scores), limit, out)
+
+    def copy(self, scores: NDArray[Any], out: NDArray[Any]) -> None:
+        """Paste the scores; see `Kernels.copy`."""
+        _native.copy(known_float(scores), out)
+
+    def count(self, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
+        """Add up label values; see `Kernels.count`."""
+        _native.count(labels, counts)
+
+    def is_uniform(self, pixels: NDArray[Any]) -> bool:
+        """Whether each channel has one value; see `Kernels.is_uniform`."""
+        return _native.is_uniform(known_float(pixels) if pixels.itemsize > 8 else pixels)

@@ -1,7 +1,4 @@
-"""The part of the kernels for which NumPy's own loop is as fast as any: threshold and copy.
-
-What the fast kernels share. `compiled` and `native` add gather and argmax, where NumPy is several times slower.
-"""
+"""What the kernels share: checks, types that compilers lack, and the loops for which NumPy's own is good enough."""
 
 from __future__ import annotations
 
@@ -10,22 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
-class PlainKernels:
-    """`threshold` and `copy` of `czengine.kernels.base.Kernels` in NumPy."""
-
-    def threshold(self, scores: NDArray[Any], limit: float, out: NDArray[np.uint8]) -> None:
-        """Paste each class on its own; see `Kernels.threshold`."""
-        by_class = scores.transpose(2, 0, 1)
-        require_shape("out", out.shape, by_class.shape)
-        np.greater_equal(by_class, np.float64(limit), out=out, casting="unsafe")
-
-    def copy(self, scores: NDArray[Any], out: NDArray[Any]) -> None:
-        """Paste the scores; see `Kernels.copy`."""
-        by_channel = scores.transpose(2, 0, 1)
-        require_shape("out", out.shape, by_channel.shape)
-        with np.errstate(over="ignore"):  # beyond float32 is infinite
-            np.copyto(out, by_channel, casting="unsafe")
+from czengine.kernels.base import OPAQUE
 
 
 def require_shape(name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
@@ -34,7 +16,38 @@ def require_shape(name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> N
         raise ValueError(f"{name} has shape {got}, {wanted} is needed")
 
 
+def is_odd_float(dtype: np.dtype[Any]) -> bool:
+    """Whether compilers lack the type: float16 and extended precision."""
+    return dtype.kind == "f" and dtype.itemsize not in (4, 8)
+
+
 def known_float(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself, or in float64 where compilers lack its type (float16, extended precision)."""
-    known = array.dtype.kind != "f" or array.dtype.itemsize in (4, 8)
-    return array if known else array.astype(np.float64)
+    """The array itself, or in float64 where compilers lack its type."""
+    return array.astype(np.float64) if is_odd_float(array.dtype) else array
+
+
+def is_copy(source: NDArray[Any], divisor: float, out: NDArray[Any]) -> bool:
+    """Whether a gather takes values as they are; refuses types that no gather joins.
+
+    Raises
+    ------
+    TypeError
+        For an `out` that is neither float32 nor of the type of `source`.
+    ValueError
+        For a copy with a divisor.
+    """
+    if out.dtype == np.float32:
+        return source.dtype == np.float32 and divisor == 1.0
+    if out.dtype != source.dtype:
+        raise TypeError(f"out is of {out.dtype}, float32 or the source's {source.dtype} is needed")
+    if divisor != 1.0:
+        raise ValueError(f"divisor is {divisor}, 1.0 is needed for a copy of {source.dtype}")
+    return True
+
+
+def copy_channels(
+    source: NDArray[Any], channels: NDArray[np.int64], constant: float, out: NDArray[Any]
+) -> None:
+    """`Kernels.gather` of one type to the same."""
+    for index, channel in enumerate(channels):
+        out[:, :, index] = constant if channel == OPAQUE else source[channel]

@@ -1,6 +1,6 @@
 """Splits the rows of one kernel call over a few threads, for any `Kernels`; computes nothing itself.
 
-A pixel's result does not depend on the split: every kernel treats each pixel on its own.
+A pixel's result does not depend on the split: every kernel treats each pixel on its own, and counts add up.
 """
 
 from __future__ import annotations
@@ -29,60 +29,84 @@ class PooledKernels:
         self._threads = threads
         self._piece = piece
         self._helpers = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="czengine-kernels")
+        self.is_uniform = kernels.is_uniform  # on the caller's thread: mostly, the first few pixels tell
 
     def gather(
         self,
         source: NDArray[Any],
         channels: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        columns: NDArray[np.int64],
         divisor: float,
         constant: float,
-        out: NDArray[np.float32],
+        out: NDArray[Any],
     ) -> None:
-        """Cut one tile; see `Kernels.gather`."""
+        """Fill a part of a network's input; see `Kernels.gather`."""
 
-        def piece(rows: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-            self._kernels.gather(source, channels, rows, columns, divisor, constant, out)
+        def piece(rows: slice) -> None:
+            self._kernels.gather(source[:, rows], channels, divisor, constant, out[rows])
 
-        n = self._pieces(out)
-        self._run(piece, np.array_split(rows, n), np.array_split(out, n))
+        self._run(piece, source.shape[1], out.size)
 
     def argmax(
         self, scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]
     ) -> None:
         """Paste the best class of each pixel; see `Kernels.argmax`."""
 
-        def piece(scores: NDArray[Any], out: NDArray[Any]) -> None:
-            self._kernels.argmax(scores, labels, min_confidence, out)
+        def piece(rows: slice) -> None:
+            self._kernels.argmax(scores[rows], labels, min_confidence, out[rows])
 
-        n = self._pieces(scores)
-        self._run(piece, np.array_split(scores, n), np.array_split(out, n))
+        self._run(piece, len(scores), scores.size)
 
     def threshold(self, scores: NDArray[Any], limit: float, out: NDArray[np.uint8]) -> None:
         """Paste each class on its own; see `Kernels.threshold`."""
 
-        def piece(scores: NDArray[Any], out: NDArray[np.uint8]) -> None:
-            self._kernels.threshold(scores, limit, out)
+        def piece(rows: slice) -> None:
+            self._kernels.threshold(scores[rows], limit, out[:, rows])
 
-        n = self._pieces(scores)
-        self._run(piece, np.array_split(scores, n), np.array_split(out, n, axis=1))
+        self._run(piece, len(scores), scores.size)
 
     def copy(self, scores: NDArray[Any], out: NDArray[Any]) -> None:
         """Paste the scores; see `Kernels.copy`."""
-        n = self._pieces(scores)
-        self._run(self._kernels.copy, np.array_split(scores, n), np.array_split(out, n, axis=1))
 
-    def _pieces(self, work: NDArray[Any]) -> int:
-        return max(1, min(self._threads, len(work), work.size // self._piece))
+        def piece(rows: slice) -> None:
+            self._kernels.copy(scores[rows], out[:, rows])
 
-    def _run(
-        self, piece: Callable[[Any, Any], None], inputs: list[NDArray[Any]], outs: list[NDArray[Any]]
-    ) -> None:
-        """Call `piece` on each pair, the first one here; the arrays are free again when this returns or raises."""
-        helped = [self._helpers.submit(piece, *pair) for pair in zip(inputs[1:], outs[1:], strict=True)]
+        self._run(piece, len(scores), scores.size)
+
+    def count(self, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
+        """Add up label values; see `Kernels.count`."""
+        work = labels.size * 256 // counts.size  # a table of its own per piece has to be worth it
+        if self._pieces(len(labels), work) == 1:
+            self._kernels.count(labels, counts)
+            return
+        tables: list[NDArray[np.int64]] = []  # appending is atomic, adding up is not
+
+        def piece(rows: slice) -> None:
+            table = np.zeros_like(counts)
+            self._kernels.count(labels[rows], table)
+            tables.append(table)
+
+        self._run(piece, len(labels), work)
+        for table in tables:
+            counts += table
+
+    def _pieces(self, rows: int, values: int) -> int:
+        return max(1, min(self._threads, rows, values // self._piece))
+
+    def _run(self, piece: Callable[[slice], None], rows: int, values: int) -> None:
+        """Call `piece` with slices of `rows`, the first here; the arrays are free again when this ends.
+
+        The last slice has no end, so that an array with more rows than the others is noticed.
+        """
+        pieces = self._pieces(rows, values)
+        if pieces == 1:
+            piece(slice(None))
+            return
+        cuts = [rows * index // pieces for index in range(1, pieces)]
+        helped = [
+            self._helpers.submit(piece, slice(*cut)) for cut in zip(cuts, [*cuts[1:], None], strict=True)
+        ]
         try:
-            piece(inputs[0], outs[0])
+            piece(slice(cuts[0]))
         finally:
             wait(helped)
         for future in helped:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czengine.kernels.base import OPAQUE
+from czengine.kernels.plain import copy_channels, is_copy, known_float, require_shape
 
 
 class ReferenceKernels:
@@ -20,20 +21,21 @@ class ReferenceKernels:
         self,
         source: NDArray[Any],
         channels: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        columns: NDArray[np.int64],
         divisor: float,
         constant: float,
-        out: NDArray[np.float32],
+        out: NDArray[Any],
     ) -> None:
-        """Cut one tile; see `Kernels.gather`."""
+        """Fill a part of a network's input; see `Kernels.gather`."""
+        require_shape("out", out.shape, (*source.shape[1:], channels.size))
+        if is_copy(source, divisor, out):
+            copy_channels(source, channels, constant, out)
+            return
         for index, channel in enumerate(channels):
             if channel == OPAQUE:
                 out[:, :, index] = constant
                 continue
-            picture = source[channel][np.ix_(rows, columns)].astype(np.float64)
             with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, silently
-                out[:, :, index] = (picture / divisor).astype(np.float32)
+                out[:, :, index] = (source[channel].astype(np.float64) / divisor).astype(np.float32)
 
     def argmax(
         self, scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]
@@ -51,3 +53,13 @@ class ReferenceKernels:
         """Paste the scores; see `Kernels.copy`."""
         with np.errstate(over="ignore"):
             out[...] = scores.transpose(2, 0, 1).astype(np.float32)
+
+    def count(self, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
+        """Add up label values; see `Kernels.count`."""
+        counts += np.bincount(labels.ravel(), minlength=counts.size)
+
+    def is_uniform(self, pixels: NDArray[Any]) -> bool:
+        """Whether each channel has one value; see `Kernels.is_uniform`."""
+        bits = known_float(pixels) if pixels.itemsize > 8 else pixels
+        bits = np.ascontiguousarray(bits).view(f"u{bits.itemsize}")
+        return all(bool(np.all(channel == channel.flat[0])) for channel in bits if channel.size)
