@@ -99,8 +99,8 @@ def open_pixels(array: Array, folder: Path, *, threads: int | None = None, writa
     try:
         store = _open_tensorstore(array, folder, threads, writable=writable)
     except Exception as error:  # codecs, filters and types it does not know, or a platform without it
-        return _ZarrPython(array, threads, reason(error))
-    return _TensorStore(store)
+        return ZarrPythonPixels(array, threads, reason(error))
+    return TensorStorePixels(store)
 
 
 def reason(error: BaseException) -> str:
@@ -112,7 +112,7 @@ def reason(error: BaseException) -> str:
     return line
 
 
-class _TensorStore:
+class TensorStorePixels:
     """Decodes and encodes in threads of its own, all of which one request may use."""
 
     reader = "tensorstore"
@@ -121,11 +121,13 @@ class _TensorStore:
         self._store = store
 
     def read(self, selection: Selection, order: Sequence[int], check: Callable[[], object]) -> Promise:
+        """Begin to read; see `Pixels`."""
         area = self._store.oindex[selection] if _has_lists(selection) else self._store[selection]
         promise: Promise = area.transpose(order).read(order="C")
         return promise
 
     def write(self, selection: Selection, pixels: NDArray[Any]) -> None:
+        """Write; see `Pixels`."""
         writing = self._store[selection].write(pixels)
         try:
             writing.result()
@@ -136,10 +138,10 @@ class _TensorStore:
             raise
 
     def close(self) -> None:
-        pass
+        """Its threads belong to the process."""
 
 
-class _ZarrPython:
+class ZarrPythonPixels:
     """A few threads that each ask zarr-python for one request at a time."""
 
     def __init__(self, array: Array, threads: int, why: str) -> None:
@@ -148,6 +150,7 @@ class _ZarrPython:
         self.reader = f"zarr-python (tensorstore: {why})"
 
     def read(self, selection: Selection, order: Sequence[int], check: Callable[[], object]) -> Promise:
+        """Begin to read; see `Pixels`."""
         return self._pool.submit(self._read, selection, order, check)
 
     def _read(self, selection: Selection, order: Sequence[int], check: Callable[[], object]) -> NDArray[Any]:
@@ -156,9 +159,11 @@ class _ZarrPython:
         return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
 
     def write(self, selection: Selection, pixels: NDArray[Any]) -> None:
+        """Write; see `Pixels`."""
         self._array[selection] = pixels
 
     def close(self) -> None:
+        """Give up what has not begun, wait for the rest."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
