@@ -17,6 +17,7 @@ import pytest
 import zarr
 
 from czengine.errors import CzEngineError, ImageError, OutputError
+from czengine.geometry import Region
 from czengine.sinks.base import Target
 from czengine.sinks.omezarr import check_targets, open_sink
 from czengine.sinks.staging import writing
@@ -34,6 +35,7 @@ from tests.support.results import (
 Version = Literal["0.4", "0.5"]
 VERSIONS = pytest.mark.parametrize("version", ["0.4", "0.5"])
 ROWS = np.ones((1, 20, 24), np.uint8)
+PLANE = Region(0, 0, 20, 24)
 
 
 def write_image(path: Path, version: Version = "0.5") -> ImageInfo:
@@ -100,7 +102,7 @@ def test_overwrite_replaces_scores(tmp_path: Path, version: Version) -> None:
 def write_and_fail(targets: Sequence[Target], planes: int, error: type[BaseException]) -> None:
     with open_sink(targets) as sink:
         for _ in range(planes):
-            sink.write((), 0, ROWS)
+            sink.write((), PLANE, ROWS)
         raise error
 
 
@@ -126,15 +128,15 @@ from pathlib import Path
 import numpy as np
 from czengine.sinks.base import Target
 from czengine.sinks.omezarr import open_sink
-from tests.support.results import image_info, plan
+from tests.support.results import blocks_of, image_info, plan
 
 info = image_info(Path({path!r}))
 rows = np.random.default_rng(0).integers(0, 255, (1, info.height, info.width), np.uint8)
 with open_sink(plan(info)) as sink:
     while True:
         for plane in range(info.size("z")):
-            for y in range(0, info.height, sink.block_height):
-                sink.write((plane,), y, rows[:, y : y + sink.block_height])
+            for part in blocks_of(sink, info.height, info.width):
+                sink.write((plane,), part, rows[:, part.y : part.bottom, part.x : part.right])
         print("written", flush=True)
 """
 

@@ -11,6 +11,7 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
+from czengine.geometry import Region
 from czengine.sinks.omezarr import check_targets, open_sink
 from czengine.sources.base import ImageInfo
 from czengine.spec import Task
@@ -256,23 +257,22 @@ def test_planes_never_written_stay_zero(tmp_path: Path) -> None:
     path = write_image(tmp_path / "i.zarr", "tyx", "0.5")
     targets = plan(image_info(path))
     with open_sink(targets) as sink:
-        sink.write((1,), 0, np.ones((1, 37, 45), np.uint8))
+        sink.write((1,), Region(0, 0, 37, 45), np.ones((1, 37, 45), np.uint8))
     for number in range(3):
         found = array(targets[0].path / str(number))[...]
         assert not found[0].any()
         assert found[1].all()
 
 
-@pytest.mark.parametrize("blocks", [1, 2])
-def test_sharded_images_get_sharded_labels(tmp_path: Path, blocks: int) -> None:
+def test_sharded_images_get_sharded_labels(tmp_path: Path) -> None:
     path = write_ome_zarr(
         tmp_path / "i.zarr", pattern((1100, 1300)), "yx", levels=2, chunks=(256, 256), shards=(512, 512)
     )
     targets = plan(image_info(path))
     pixels = result_pixels(targets)
     with open_sink(targets) as sink:
-        assert sink.block_height == 512
-        write_planes(sink, pixels, blocks=blocks)
+        assert sink.block == (512, 512)
+        write_planes(sink, pixels)
     found = array(targets[0].path / "0")
     assert (found.chunks, found.shards) == ((256, 256), (512, 512))
     assert len(chunk_files(targets[0].path / "0")) == 9
@@ -282,7 +282,8 @@ def test_sharded_images_get_sharded_labels(tmp_path: Path, blocks: int) -> None:
 
 @VERSIONS
 def test_other_libraries_read_the_chunks(tmp_path: Path, version: Version) -> None:
-    ts = pytest.importorskip("tensorstore", reason="needs tensorstore")
+    import tensorstore as ts
+
     path = write_image(tmp_path / "i.zarr", "yx", version)
     pixels = write_result(plan(image_info(path)))
     driver = "zarr" if version == "0.4" else "zarr3"
@@ -301,13 +302,13 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
         array(path / "labels" / "test" / "0")[...]
 
 
-def test_rows_of_too_many_channels_are_a_mistake_of_the_caller(tmp_path: Path) -> None:
+def test_blocks_of_too_many_channels_are_a_mistake_of_the_caller(tmp_path: Path) -> None:
     path = write_image(tmp_path / "i.zarr", "yx", "0.5")
     with (
-        pytest.raises(ValueError, match="rows have 2 channels, the results take 1"),
+        pytest.raises(ValueError, match="the block has 2 channels, the results take 1"),
         open_sink(plan(image_info(path))) as sink,
     ):
-        sink.write((), 0, np.zeros((2, 37, 45), np.uint8))
+        sink.write((), Region(0, 0, 37, 45), np.zeros((2, 37, 45), np.uint8))
 
 
 @VERSIONS

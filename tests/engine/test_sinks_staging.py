@@ -17,6 +17,7 @@ import pytest
 import zarr
 
 from czengine.errors import OutputError
+from czengine.geometry import Region
 from czengine.sinks.omezarr import check_targets, open_sink
 from czengine.sinks.registry import registering
 from czengine.sinks.staging import Staging
@@ -35,6 +36,7 @@ from tests.support.results import (
 )
 
 ROWS = np.ones((1, 20, 24), np.uint8)
+PLANE = Region(0, 0, 20, 24)
 ANOTHER_RUN = r"another run is writing .*; wait for it, or choose another --name or --out"
 
 
@@ -70,7 +72,7 @@ def test_two_runs_do_not_write_one_result(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=ANOTHER_RUN):
             write_result(plan(info))
         write_result(plan(info, name="other"))
-        sink.write((), 0, ROWS)
+        sink.write((), PLANE, ROWS)
     assert ome(info.root / "labels")["labels"] == ["other", "test"]
     validate(info.root)
 
@@ -168,7 +170,9 @@ def test_an_interrupt_at_any_line_of_publishing(tmp_path: Path, overwrite: bool)
         if overwrite:
             write_result(plan(info), seed=1)
         sink = open_sink(plan(info, overwrite=overwrite))
-        sink.__enter__().write((), 0, ROWS)
+        opened = sink.__enter__()
+        opened.write((), PLANE, ROWS)
+        opened.finish(1)
         was_interrupted = interrupted_at_line(line, partial(sink.__exit__, None, None, None))
         found = visible(tmp_path)
         outcomes.append(found == old)
@@ -287,13 +291,14 @@ _RACE = """
 import sys
 from pathlib import Path
 import numpy as np
+from czengine.geometry import Region
 from czengine.sinks.base import Target
 from czengine.sinks.omezarr import open_sink
 from tests.support.results import image_info, plan
 info = image_info(Path(sys.argv[1]))
 for i in range(int(sys.argv[3])):
     with open_sink(plan(info, name=f"{sys.argv[2]}{i}")) as sink:
-        sink.write((), 0, np.ones((1, info.height, info.width), np.uint8))
+        sink.write((), Region(0, 0, info.height, info.width), np.ones((1, info.height, info.width), np.uint8))
 """
 
 

@@ -16,7 +16,7 @@ from czengine.config import InputOptions
 from czengine.errors import ImageError, OptionError
 from czengine.geometry import Region
 from czengine.sources.collection import open_images
-from czengine.sources.zarrstore import ZarrSource
+from czengine.sources.zarrsource import ZarrSource
 from tests.support.images import (
     pattern,
     write_array,

@@ -19,7 +19,7 @@ from czengine.config import InputOptions
 from czengine.errors import ImageError
 from czengine.geometry import Region
 from czengine.sources.collection import open_images
-from czengine.sources.zarrstore import ZarrSource
+from czengine.sources.zarrsource import ZarrSource
 from tests.support.images import chunk_files, pattern, write_array, write_ome_zarr
 from tests.support.shared import shared_path
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,11 @@ import zarr
 from numpy.typing import NDArray
 
 from czengine.config import InputOptions, OutputOptions
+from czengine.geometry import Region
 from czengine.sinks.base import Sink, Target
 from czengine.sinks.omezarr import open_sink
 from czengine.sinks.targets import plan_targets
-from czengine.sources.base import ImageInfo
+from czengine.sources.base import ImageInfo, PlaneIndex
 from czengine.sources.collection import open_images
 from czengine.spec import ModelSpec
 from tests.support.specs import make_spec
@@ -42,13 +45,27 @@ def result_pixels(targets: Sequence[Target], *, seed: int = 0) -> NDArray[Any]:
     return rng.integers(0, 3, shape).astype(targets[0].dtype)
 
 
-def write_planes(sink: Sink, pixels: NDArray[Any], *, blocks: int = 1) -> None:
-    """Write every plane, top to bottom, `blocks` rows of blocks at a time."""
-    step = sink.block_height * blocks
-    for plane in product(*(range(n) for n in pixels.shape[1:-2])):
-        rows = pixels[(slice(None), *plane)]
-        for y in range(0, rows.shape[1], step):
-            sink.write(plane, y, rows[:, y : y + step])
+def blocks_of(sink: Sink, height: int, width: int) -> list[Region]:
+    """The blocks of a plane."""
+    rows, columns = sink.block
+    corners = product(range(0, height, rows), range(0, width, columns))
+    return [Region(y, x, rows, columns).clipped(height, width) for y, x in corners]
+
+
+def write_planes(sink: Sink, pixels: NDArray[Any], *, threads: int = 2, seed: int = 0) -> None:
+    """Write every block of every plane, in random order, by several threads; then make the pyramid."""
+    planes = list(product(*(range(n) for n in pixels.shape[1:-2])))
+    blocks = list(product(planes, blocks_of(sink, *pixels.shape[-2:])))
+    random.Random(seed).shuffle(blocks)
+
+    def write(block: tuple[PlaneIndex, Region]) -> None:
+        plane, region = block
+        whole = pixels[(slice(None), *plane)]
+        sink.write(plane, region, whole[:, region.y : region.bottom, region.x : region.right])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(write, blocks))
+    sink.finish(threads)
 
 
 def write_result(targets: Sequence[Target], *, seed: int = 0) -> NDArray[Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from czengine.geometry import Region
 from czengine.sources.base import PlaneIndex
+
+_BLOCK_ROWS = 1024  # blocks are views: their height is only how often they are handed on
 
 
 class ArraySink:
-    """Collects result rows in one array.
+    """Collects blocks in one array; see `Sink`. Blocks are whole rows.
 
     Attributes
     ----------
@@ -19,14 +23,26 @@ class ArraySink:
         (channel, plane axes…, y, x); planes never written stay 0.
     """
 
-    block_height = 1
+    bytes_written = 0
 
     def __init__(
         self, *, channels: int, planes: tuple[int, ...], height: int, width: int, dtype: np.dtype[Any]
     ) -> None:
         self.array = np.zeros((channels, *planes, height, width), dtype)
+        self.block = (min(_BLOCK_ROWS, height), width)
 
-    def write(self, plane: PlaneIndex, y: int, rows: NDArray[Any]) -> None:
-        """Take `rows`, (channel, height, width), of one plane; see `Sink.write`."""
-        for channel, values in zip(self.array, rows, strict=True):
-            channel[plane][y : y + rows.shape[1]] = values
+    def new_block(self, plane: PlaneIndex, region: Region) -> NDArray[Any]:
+        """The part of the array that is the block: what is put there is written."""
+        rows, columns = slice(region.y, region.bottom), slice(region.x, region.right)
+        index: tuple[int | slice, ...] = (slice(None), *plane, rows, columns)
+        place: NDArray[Any] = self.array[index]
+        return place
+
+    def write(self, plane: PlaneIndex, region: Region, pixels: NDArray[Any]) -> None:
+        """Take a block; nothing is left to do where it is the memory that `new_block` gave."""
+        place = self.new_block(plane, region)
+        if pixels.__array_interface__ != place.__array_interface__:
+            place[...] = pixels
+
+    def finish(self, threads: int, check: Callable[[], None] | None = None) -> None:
+        """An array has no pyramid."""

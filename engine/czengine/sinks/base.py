@@ -5,7 +5,7 @@ No file format is known here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -76,7 +76,7 @@ class Sink(Protocol):
     def write(self, plane: PlaneIndex, region: Region, pixels: NDArray[Any]) -> None:
         """Write a block: `region` of `plane`, (channel, y, x). Several threads may write different blocks at once.
 
-        The pixels are free again when this returns.
+        The pixels are free again when this returns. Threads that write have ended before the sink is left.
 
         Raises
         ------
@@ -84,5 +84,18 @@ class Sink(Protocol):
             Where the store cannot be written: read-only, disk full.
         """
 
-    def finish(self, threads: int) -> None:
-        """Make the coarser levels of the pyramid, once every block is written; `threads` blocks at a time."""
+    def finish(self, threads: int, check: Callable[[], None] | None = None) -> None:
+        """Make the coarser levels of the pyramid, once every block is written.
+
+        Parameters
+        ----------
+        threads : int
+            Blocks made at once.
+        check : callable, optional
+            Called between blocks; may raise to stop.
+
+        Raises
+        ------
+        OutputError
+            As `write`.
+        """

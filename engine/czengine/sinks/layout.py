@@ -14,8 +14,7 @@ from czengine.sinks.base import Target
 from czengine.sources.base import ImageInfo
 
 SMALLEST_CHUNK, DEFAULT_CHUNK, LARGEST_CHUNK = 256, 1024, 2048
-LARGEST_SHARD = 4096
-BLOCK_ROW_BYTES = 2**28  # held in memory: wide planes get lower blocks
+LARGEST_SHARD = 4096  # a block is held in memory whole
 
 _RANKS = {"t": 0, "z": 2, "y": 2, "x": 2}  # time, then channel and the unknown one, then space
 _KNOWN = frozenset({"t", "c", "z", "y", "x"})
@@ -132,10 +131,8 @@ def _pyramid(image: ImageInfo) -> list[dict[str, _Span]]:
 
 
 def _level(target: Target, axes: Axes, path: str, spans: Mapping[str, _Span]) -> LevelLayout:
-    row_bytes = spans["c"].size * target.dtype.itemsize * spans["x"].size
-    rows = max(BLOCK_ROW_BYTES // row_bytes, SMALLEST_CHUNK)
-    edges = {name: _edge(target.image, name, min(spans[name].size, rows)) for name in SPATIAL_AXES}
-    blocks = {name: _block(target.image, name, edges[name], spans[name].size, rows) for name in SPATIAL_AXES}
+    edges = {name: _edge(target.image, name, spans[name].size) for name in SPATIAL_AXES}
+    blocks = {name: _block(target.image, name, edges[name], spans[name].size) for name in SPATIAL_AXES}
     return LevelLayout(
         path=path,
         shape=tuple(spans[name].size for name in axes),
@@ -152,9 +149,9 @@ def _edge(image: ImageInfo, axis: str, size: int) -> int:
     return min(edge if SMALLEST_CHUNK <= edge <= LARGEST_CHUNK else DEFAULT_CHUNK, size)
 
 
-def _block(image: ImageInfo, axis: str, edge: int, size: int, rows: int) -> int:
+def _block(image: ImageInfo, axis: str, edge: int, size: int) -> int:
     """Edge of a shard: about the image's, a multiple of the chunk; the chunk itself without shards."""
     if image.shards is None:
         return edge
-    wanted = min(image.shards[image.axes.index(axis)], LARGEST_SHARD, rows if axis == "y" else LARGEST_SHARD)
+    wanted = min(image.shards[image.axes.index(axis)], LARGEST_SHARD)
     return edge * min(max(wanted // edge, 1), -(-size // edge))

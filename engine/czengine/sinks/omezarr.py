@@ -7,16 +7,20 @@ knows in which order.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from numpy.typing import NDArray
 
 from czengine.errors import OutputError
-from czengine.sinks.base import Sink, Target
+from czengine.geometry import Region
+from czengine.sinks.base import Target
 from czengine.sinks.layout import plan_layout
 from czengine.sinks.registry import Registration, groups_above, has_copy, is_result, registering
 from czengine.sinks.staging import Staging, is_taken, writing
@@ -50,7 +54,7 @@ def check_targets(targets: Sequence[Target]) -> None:
 
 
 @contextmanager
-def open_sink(targets: Sequence[Target]) -> Iterator[Sink]:
+def open_sink(targets: Sequence[Target], *, threads: int | None = None) -> Iterator[OmeZarrSink]:
     """Write the results of one image.
 
     Leaving the context normally makes all results appear and be listed; leaving it with an error (also
@@ -59,7 +63,9 @@ def open_sink(targets: Sequence[Target]) -> Iterator[Sink]:
     Parameters
     ----------
     targets : sequence of Target
-        Label images, one channel of the rows each; or one score image, which takes all channels.
+        Label images, one channel of the pixels each; or one score image, which takes all channels.
+    threads : int or None
+        Chunks encoded at once; None takes one per core.
 
     Raises
     ------
@@ -68,65 +74,86 @@ def open_sink(targets: Sequence[Target]) -> Iterator[Sink]:
     """
     with ExitStack() as stack:
         stagings = [_stage(target, stack) for target in targets]
-        writer = stack.enter_context(ThreadPoolExecutor(max_workers=1))
-        folders = [staging.folder for staging in stagings]
-        sink = OmeZarrSink(targets, folders, writer)
+        sink = OmeZarrSink(targets, [staging.folder for staging in stagings], threads)
         yield sink
-        sink.finish()
+        sink.finish(1)  # a run has done it, with all its threads; an empty level must not appear
         _publish(targets, stagings)
 
 
 class OmeZarrSink:
-    """Writes rows of blocks; see `Sink`.
+    """Writes blocks to files; see `Sink`.
 
-    `write` returns while its rows are being written: the network works meanwhile. At most one write is under way,
-    on a copy of the rows; the next one, or `finish`, waits for it and raises its error.
-
-    Pixels are written in one other thread: a write that was begun then ends before anything else happens, also
-    when the calling thread is interrupted, and no file comes back after the folder was removed.
+    Blocks are those of the first level: whole chunks, or shards. A block is in its file when `write` returns, under
+    its final name, but not forced to the disk: until the folder is renamed, none of it counts.
     """
 
-    def __init__(
-        self, targets: Sequence[Target], folders: Sequence[Path], writer: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, targets: Sequence[Target], folders: Sequence[Path], threads: int | None) -> None:
         self._paths = [target.path for target in targets]
-        self._writer = writer
-        self._pending: Future[None] | None = None
-        self._images = writer.submit(_open_images, targets, folders).result()
+        self._images = [_open_image(t, folder, threads) for t, folder in zip(targets, folders, strict=True)]
+        self._is_finished = False
+        self._lock = Lock()
+        self.block = self._images[0].block
+        self.bytes_written = 0
 
-    @property
-    def block_height(self) -> int:
-        """Rows of one block; every `write` but the last of a plane has a multiple of it."""
-        return self._images[0].block_height
+    def new_block(self, plane: PlaneIndex, region: Region) -> None:
+        """Pixels may be anywhere: they are encoded into files."""
+        return None
 
-    def write(self, plane: PlaneIndex, y: int, rows: NDArray[Any]) -> None:
-        """Write `rows`, (channel, height, plane width), at row `y`; see `Sink.write`."""
+    def write(self, plane: PlaneIndex, region: Region, pixels: NDArray[Any]) -> None:
+        """Write a block, (channel, y, x); see `Sink.write`."""
         taken = sum(image.channels for image in self._images)
-        if len(rows) != taken:
-            raise ValueError(f"rows have {len(rows)} channels, the results take {taken}")
-        self.finish()
-        self._pending = self._writer.submit(self._write, plane, y, rows.copy())
-
-    def finish(self) -> None:
-        """Wait for the last write."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
-
-    def _write(self, plane: PlaneIndex, y: int, rows: NDArray[Any]) -> None:
+        if len(pixels) != taken:
+            raise ValueError(f"the block has {len(pixels)} channels, the results take {taken}")
         first = 0
         for path, image in zip(self._paths, self._images, strict=True):
-            with writing(path):
-                image.write(plane, y, rows[first : first + image.channels])
+            mine = pixels[first : first + image.channels]
+            self._carry_out(path, partial(image.write, plane, region, mine))
             first += image.channels
 
+    def finish(self, threads: int, check: Callable[[], None] | None = None) -> None:
+        """Make the coarser levels, one after the other; see `Sink.finish`. Once is enough."""
+        if self._is_finished:
+            return
+        for number in range(1, self._images[0].levels):
+            tasks = (
+                partial(self._carry_out, path, make)
+                for path, image in zip(self._paths, self._images, strict=True)
+                for make in image.blocks(number)
+            )
+            _run(tasks, threads, check)
+        self._is_finished = True
 
-def _open_images(targets: Sequence[Target], folders: Sequence[Path]) -> list[ImageWriter]:
-    images = []
-    for target, folder in zip(targets, folders, strict=True):
-        with writing(target.path):
-            images.append(ImageWriter(target, folder))
-    return images
+    def _carry_out(self, path: Path, write: Callable[[], int]) -> None:
+        with writing(path):
+            count = write()
+        with self._lock:
+            self.bytes_written += count
+
+
+def _run(tasks: Iterable[Callable[[], None]], threads: int, check: Callable[[], None] | None) -> None:
+    """Carry out tasks, `threads` at once; when this returns or raises, none is under way."""
+    flying: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="czengine-pyramid") as pool:
+        try:
+            for task in tasks:
+                flying.append(pool.submit(task))
+                if len(flying) > threads:  # one waits, so that no thread does
+                    _land(flying.popleft(), check)
+            for future in flying:
+                _land(future, check)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _land(future: Future[None], check: Callable[[], None] | None) -> None:
+    if check is not None:
+        check()
+    future.result()
+
+
+def _open_image(target: Target, folder: Path, threads: int | None) -> ImageWriter:
+    with writing(target.path):
+        return ImageWriter(target, folder, threads)
 
 
 def _staging(target: Target) -> Staging:

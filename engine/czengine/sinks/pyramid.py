@@ -1,18 +1,17 @@
 """Coarser levels of a result: each pixel is the nearest one of full resolution, in world coordinates.
 
 Nearest neighbour for labels and scores alike: values are never mixed, and a level of half the size is exactly
-`[::2, ::2]`. Built from the rows as they come; less than one row of blocks per level is held.
-Knows no files.
+`[::2, ::2]`. Integers only, no pixels and no files: which pixel comes from where, and in which pieces.
 
-        full resolution        level 1 (every second row)
-        y=0   a                a     ┐
-        y=1   b                c     │ handed on when a whole
-        y=2   c                ...   ┘ row of blocks is there
+        level 0 of 16 pixels     0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
+        level 1 takes            0     2     4     6     8    10    12    14
+        level 2 takes            0           4           8          12            all of them are in level 1,
+                                                                                  as its 0, 2, 4, 6
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,43 +42,48 @@ def nearest(size: int, of: int, *, step: float, offset: float) -> Indices:
     return np.clip(np.ceil(places - 0.5), 0, of - 1).astype(np.intp)
 
 
-class LevelRows:
-    """Picks one level's pixels out of full-resolution rows, and collects them to whole rows of blocks.
+def source_of(levels: Sequence[Mapping[str, Indices]], number: int) -> tuple[int, dict[str, Indices]]:
+    """The smallest level that a coarser one can be picked from.
 
     Parameters
     ----------
-    rows, columns : ndarray
-        From `nearest`, for y and x.
-    block_height : int
-        Rows of a block of this level.
+    levels : sequence of mapping
+        Per level and axis, the full-resolution index of each of its pixels, ascending; level 0 takes all.
+    number : int
+        The level to be made, 1 or more.
+
+    Returns
+    -------
+    (int, dict)
+        The last finer level that holds all its pixels; per axis, where they are in that level.
     """
+    for other in range(number - 1, 0, -1):
+        found = {name: np.searchsorted(levels[other][name], taken) for name, taken in levels[number].items()}
+        if all(_holds(levels[other][name], at, levels[number][name]) for name, at in found.items()):
+            return other, found
+    return 0, dict(levels[number])
 
-    def __init__(self, rows: Indices, columns: Indices, block_height: int) -> None:
-        self._rows = rows
-        self._columns = columns
-        self._block_height = block_height
-        self._held: list[NDArray[Any]] = []
 
-    def push(self, y: int, rows: NDArray[Any]) -> tuple[int, NDArray[Any]]:
-        """Take the next full-resolution rows of a plane.
+def pieces(indices: Indices, edge: int) -> Iterator[tuple[slice, slice | list[int]]]:
+    """Cut ascending indices at multiples of `edge`, so that what lies between two of them is read once.
 
-        Parameters
-        ----------
-        y : int
-            First row; 0 starts a new plane.
-        rows : ndarray
-            (channel, height, plane width).
+    Yields
+    ------
+    into, taken : slice, slice or list of int
+        Positions in `indices`; the indices there, as a slice where they have equal distances.
+    """
+    cuts = np.flatnonzero(np.diff(indices // edge)) + 1
+    for start, stop in zip([0, *cuts], [*cuts, len(indices)], strict=True):
+        yield slice(int(start), int(stop)), _as_slice(indices[start:stop])
 
-        Returns
-        -------
-        (int, ndarray)
-            First row of the level and (channel, height, level width): whole rows of blocks, everything that
-            is left after the plane's last row, height 0 while there is nothing to hand on.
-        """
-        first, last = np.searchsorted(self._rows, (y, y + rows.shape[1]))
-        picked = rows[:, self._rows[first:last] - y][:, :, self._columns]
-        held = np.concatenate([*(self._held if y else []), picked], axis=1)
-        rest = 0 if last == len(self._rows) else held.shape[1] % self._block_height
-        whole = held.shape[1] - rest
-        self._held = [held[:, whole:]]
-        return int(last) - held.shape[1], held[:, :whole]
+
+def _holds(have: Indices, at: Indices, wanted: Indices) -> bool:
+    return bool((at < len(have)).all() and (have[at] == wanted).all())
+
+
+def _as_slice(indices: Indices) -> slice | list[int]:
+    steps = np.diff(indices)
+    step = int(steps[0]) if len(steps) else 1
+    if step == 0 or (steps != step).any():
+        return [int(index) for index in indices]
+    return slice(int(indices[0]), int(indices[-1]) + 1, step)

@@ -15,7 +15,8 @@ from czengine.config import InputOptions
 from czengine.errors import ImageError, OptionError
 from czengine.sources.image import multiscale_source, plain_source
 from czengine.sources.ngff import dataset_paths, listed_paths, ome_attributes
-from czengine.sources.zarrstore import ZarrSource, child_group, is_node, open_node
+from czengine.sources.zarrsource import ZarrSource
+from czengine.sources.zarrstore import child_group, is_node, open_node
 
 if TYPE_CHECKING:
     import zarr
@@ -26,7 +27,7 @@ _LAYOUT = "bioformats2raw.layout"
 _SHOWN = 5  # names listed in an error message
 
 
-def open_images(path: Path, options: InputOptions) -> tuple[ZarrSource, ...]:
+def open_images(path: Path, options: InputOptions, *, threads: int | None = None) -> tuple[ZarrSource, ...]:
     """The images at `path`, each once, in the order of the store's metadata.
 
     Parameters
@@ -36,6 +37,8 @@ def open_images(path: Path, options: InputOptions) -> tuple[ZarrSource, ...]:
         `bioformats2raw.layout`, or a plain zarr array or group of arrays; also inside a larger store.
     options : InputOptions
         `axes`, `image` and `level` are used here.
+    threads : int or None
+        Chunks of an image decoded at once; None takes one per core.
 
     Raises
     ------
@@ -44,9 +47,13 @@ def open_images(path: Path, options: InputOptions) -> tuple[ZarrSource, ...]:
     ImageError
         Where there is no image, or it cannot be read.
     """
+    path = path if path.name not in ("", "..") else path.resolve()
+    return tuple(source.using(threads) for source in _open(path, options))
+
+
+def _open(path: Path, options: InputOptions) -> tuple[ZarrSource, ...]:
     import zarr
 
-    path = path if path.name not in ("", "..") else path.resolve()
     node = open_node(path)
     if isinstance(node, zarr.Group):
         return _from_group(path, node, options)
@@ -88,7 +95,7 @@ def _from_plain_group(path: Path, options: InputOptions) -> tuple[ZarrSource, ..
     import zarr
 
     if options.image is not None:
-        return open_images(path / options.image, replace(options, image=None))
+        return _open(path / options.image, replace(options, image=None))
     names = sorted(folder.name for folder in path.iterdir() if is_node(folder))
     nodes = {name: open_node(path / name) for name in names}
     arrays = {name: node for name, node in nodes.items() if isinstance(node, zarr.Array)}

@@ -1,6 +1,6 @@
 """One image: joins the metadata of a zarr group or array to the facts the engine needs, `ImageInfo`.
 
-Does not search: which groups and arrays are images is `collection.py`; reading pixels is `zarrstore.py`.
+Does not search: which groups and arrays are images is `collection.py`; reading pixels is `zarrsource.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from czengine.geometry import Axes, shrinkage
 from czengine.sources.axes import given_axes, is_color, plain_axes
 from czengine.sources.base import ImageInfo, Level
 from czengine.sources.ngff import Multiscale, parse_multiscale
-from czengine.sources.zarrstore import ZarrSource, child_array
+from czengine.sources.zarrsource import ZarrSource
+from czengine.sources.zarrstore import child_array
 
 if TYPE_CHECKING:
     import zarr
