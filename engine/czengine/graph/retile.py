@@ -151,9 +151,8 @@ def _refusal(
         )
     if None in signature.size:
         return ModelError(f"the network does not take tiles of {asked}: {stuck}")
-    return ModelError(
-        f"the network takes tiles of {signature.size[0]} × {signature.size[1]} only, not of {asked}: {stuck}"
-    )
+    own = f"{signature.size[0]} × {signature.size[1]}"
+    return ModelError(f"the network takes tiles of {own} pixels only, not of {asked}: {stuck}")
 
 
 def _nearby(model: ModelProto, signature: Signature, size: Size) -> list[Size]:

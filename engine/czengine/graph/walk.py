@@ -97,6 +97,7 @@ class Walk:
         """
         for tensor in graph.initializer:
             self.old[tensor.name] = self.new[tensor.name] = constant(tensor)
+            self.axes[tensor.name] = tuple((Part(length, length),) for length in tensor.dims)
         nodes = [changed for node in graph.node for changed in self._follow(node)]
         del graph.node[:]
         graph.node.extend(nodes)
@@ -111,11 +112,9 @@ class Walk:
             if node.op_type == "Loop":
                 return self._loop(node)
             self._check(node)
-            why = "does not fit"
+            why = "does not allow it"
             old = self._outputs([node], self.old)
-            why = "fixes the size"
             outcome = self._outcome(node, old)
-            why = "does not fit"
             self._learn(node, old, self._outputs(outcome.nodes, self.new), outcome.axes)
         except _WRONG as error:
             raise Stuck(node, why) from error
