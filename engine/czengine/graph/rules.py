@@ -14,13 +14,13 @@ from czengine.graph.lines import Line, NotFollowed, merged
 from czengine.graph.step import Step
 from czengine.graph.tensors import Lines, Shape, Tensor
 
-_ALIGNED = (
+ALIGNED = (
     "Abs Acos Add And Asin Atan Cast Ceil Celu Clip Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater"
     " GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish"
     " Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt"
     " Sub Sum Tan Tanh ThresholdedRelu Where Xor"
 )
-_REDUCTIONS = (
+REDUCTIONS = (
     "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum"
     " ReduceSumSquare"
 )
@@ -57,8 +57,8 @@ def outcome(step: Step) -> Lines:
 
 def _rules() -> Mapping[str, Callable[[Step], Lines]]:
     return {
-        **dict.fromkeys(_ALIGNED.split(), _aligned),
-        **dict.fromkeys(_REDUCTIONS.split(), _reduced),
+        **dict.fromkeys(ALIGNED.split(), _aligned),
+        **dict.fromkeys(REDUCTIONS.split(), _reduced),
         **dict.fromkeys(_RESHAPED, _reshaped),
         **dict.fromkeys(("Conv", "MaxPool", "AveragePool", "LpPool"), windows.window),
         **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LayerNormalization"), _along),
