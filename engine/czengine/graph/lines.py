@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm
 
+BATCH = 2  # source of the axis that counts the pictures of a batch
 WIDEST_WINDOW = 4096  # elements
 _MOST_PHASES = 1024
+_MOST_READS = 2**18  # elements of all phases together; files are hostile, and time is limited
 
 
 class NotFollowed(Exception):
@@ -20,12 +22,12 @@ class NotFollowed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """An axis of a tensor that runs over the pixels of one axis of the picture.
+    """An axis of a tensor that runs over the pixels of one axis of the picture, or over the pictures of a batch.
 
     Attributes
     ----------
     source : int
-        The axis of the picture: 0 for y, 1 for x.
+        The axis of the picture: 0 for y, 1 for x; `BATCH` for pictures, which are then meant by "pixels".
     period : int
         Pixels after which the spans repeat. A picture moved by them moves the tensor by `len(spans)` elements.
     spans : tuple of (first, last)
@@ -51,7 +53,10 @@ class Line:
             Where windows are too wide, or too many different ones follow each other, to list them.
         """
         repeats = len(self.spans) // gcd(len(self.spans), inputs)
-        if outputs * repeats > _MOST_PHASES or any(len(taps(j)) > WIDEST_WINDOW for j in range(outputs)):
+        if outputs * repeats > _MOST_PHASES:
+            raise NotFollowed
+        sizes = [len(taps(j)) for j in range(outputs)]
+        if max(sizes) > WIDEST_WINDOW or sum(sizes) * repeats > _MOST_READS:
             raise NotFollowed
         spans = []
         for j in range(outputs * repeats):

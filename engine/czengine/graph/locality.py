@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from czengine.graph.shapes import Shape, tile_shapes, whole_numbers
 from czengine.graph.signature import read_signature
+from czengine.spec import Layout
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -30,13 +31,15 @@ _PRODUCTS = ("MatMul", "Gemm")
 _NOT_FOLLOWED = ("Shape", "Size", "NonZero", "If", "Loop", "Scan", "Einsum", "GridSample", "OneHot")
 
 
-def whole_tile_layers(model: ModelProto) -> tuple[str, ...]:
+def whole_tile_layers(model: ModelProto, *, layout: Layout | None = None) -> tuple[str, ...]:
     """Layers whose every output depends on a whole row, column or all of the tile.
 
     Parameters
     ----------
     model : ModelProto
         One image in, one image out, in any layout.
+    layout : {"NHWC", "NCHW"}, optional
+        Where it is known better than the sizes of the input tell it.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def whole_tile_layers(model: ModelProto) -> tuple[str, ...]:
     """
     from onnx import inliner
 
-    signature = read_signature(model)
+    signature = read_signature(model, layout=layout)
     if model.functions:
         model = inliner.inline_local_functions(model)
     pixels = (1, 2) if signature.layout == "NHWC" else (2, 3)

@@ -13,7 +13,7 @@ from czengine.graph.edits import bare, graphs_of
 from czengine.graph.lengths import Part
 from czengine.graph.reach import analyze
 from czengine.graph.signature import Signature, read_signature
-from czengine.graph.walk import Sides, Stuck, axes_of, walk
+from czengine.graph.resizing import Sides, Stuck, axes_of, walk
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 
 from czengine.graph import windows
-from czengine.graph.lines import Line, NotFollowed, merged
+from czengine.graph.lines import BATCH, Line, NotFollowed, merged
 from czengine.graph.step import Step
 from czengine.graph.tensors import Lines, Shape, Tensor
 
@@ -48,11 +48,23 @@ def outcome(step: Step) -> Lines:
     node = step.node
     rule = _rules().get(node.op_type)
     measured = any(tensor is not None and tensor.measured for tensor in step.inputs)
-    if rule is None or node.domain not in ("", "ai.onnx") or (measured and node.op_type not in _SIZED):
+    if rule is None or (measured and node.op_type not in _SIZED):
         raise NotFollowed
     if node.op_type != "Split" and any(node.output[1:]):
         raise NotFollowed
     return rule(step)
+
+
+def picked(step: Step) -> int | None:
+    """Number of the one picture that a node picks out of a batch; None for all other nodes."""
+    if step.node.op_type != "Gather" or len(step.inputs) < 2 or step.tensor(1).shape:
+        return None
+    axis = step.get("axis", 0) % len(step.lines)
+    line, numbers = step.lines[axis], step.numbers(1)
+    if line is None or line.source != BATCH or not numbers:
+        return None
+    first, last = line.span(int(numbers[0]) % step.shape[axis])
+    return first if first == last else None
 
 
 def _rules() -> Mapping[str, Callable[[Step], Lines]]:
@@ -132,6 +144,8 @@ def _along(step: Step) -> Lines:
     layers = step.node.op_type == "LayerNormalization"
     flat = step.opset < 13 and not layers
     axis = step.get("axis", 1 if flat else -1) % rank
+    if layers and any(tensor and len(tensor.shape) > rank - axis for tensor in step.inputs[1:]):
+        raise NotFollowed  # weights that differ from pixel to pixel
     step.free_of_pixels(*range(axis, rank if flat or layers else axis + 1))
     return step.lines
 
@@ -166,7 +180,8 @@ def _concatenated(step: Step) -> Lines:
 
 def _gathered(step: Step) -> Lines:
     axis = step.get("axis", 0) % len(step.lines)
-    step.free_of_pixels(axis)
+    if picked(step) is None:
+        step.free_of_pixels(axis)
     return (*step.lines[:axis], *(None,) * len(step.tensor(1).shape), *step.lines[axis + 1 :])
 
 

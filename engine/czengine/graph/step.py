@@ -27,15 +27,15 @@ class Step:
         None for one that is left out.
     result : tuple of int
         Shape of the first output.
-    pixels : (height, width)
-        Of the tile.
+    pixels : (height, width, batch)
+        Of the tiles.
     """
 
     node: NodeProto
     opset: int
     inputs: Sequence[Tensor | None]
     result: Shape
-    pixels: tuple[int, int]
+    pixels: tuple[int, int, int]
 
     @property
     def lines(self) -> Lines:

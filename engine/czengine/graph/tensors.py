@@ -20,8 +20,8 @@ Shape = tuple[int, ...]
 
 _FEW = 64
 _CALCULATED = (
-    "Add Cast Ceil Concat Constant Div Equal Flatten Floor Gather Greater Identity Less Max Min Mul Neg Reciprocal"
-    " ReduceProd Reshape Shape Slice Sqrt Squeeze Sub Transpose Unsqueeze Where"
+    "Add And Cast Ceil Concat Constant Div Equal Flatten Floor Gather Greater GreaterOrEqual Identity Less LessOrEqual"
+    " Max Min Mul Neg Not Or Reciprocal ReduceProd Reshape Shape Slice Sqrt Squeeze Sub Transpose Unsqueeze Where"
 )
 
 
@@ -41,6 +41,8 @@ class Tensor:
         Whether it depends on the values of pixels.
     measured : bool
         Whether it depends on the size of the tile.
+    picture : int or None
+        Number of the one picture of the batch that it depends on; None for any, or where batches have only one.
     """
 
     type: TypeProto | None = None
@@ -48,6 +50,7 @@ class Tensor:
     lines: Lines | None = None
     varies: bool = False
     measured: bool = False
+    picture: int | None = None
 
     @property
     def shape(self) -> Shape:
@@ -71,10 +74,11 @@ def constant(tensor: TensorProto) -> Tensor:
     from onnx import helper, numpy_helper
 
     few = sum(1 for _ in tensor.dims) < 3 and all(dim <= _FEW for dim in tensor.dims)
-    return Tensor(
-        type=helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims)),
-        value=numpy_helper.to_array(tensor) if few else None,
-    )
+    try:
+        value = numpy_helper.to_array(tensor) if few else None
+    except Exception:  # of numpy or onnx, for a tensor that is not what it says
+        return Tensor()
+    return Tensor(type=helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims)), value=value)
 
 
 def output_types(node: NodeProto, known: Mapping[str, Tensor], opset: int) -> Mapping[str, TypeProto]:
@@ -116,6 +120,10 @@ def calculated(node: NodeProto, known: Mapping[str, Tensor], opset: int) -> NDAr
         except NotFollowed:
             return None
     values = {name: known[name].value for name in node.input if name}
+    if node.op_type == "Div" and any(
+        value is not None and value.min(initial=0) < 0 for value in values.values()
+    ):
+        return None  # whole numbers: older versions of onnx round down, runtimes towards zero
     if node.op_type not in _CALCULATED.split() or any(value is None for value in values.values()):
         return None
     inputs = [helper.make_empty_tensor_value_info(name) for name in values]

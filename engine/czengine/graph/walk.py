@@ -1,244 +1,187 @@
-"""The way of shapes through a graph for two sizes of the tile at once, changing nodes that have the old one inside.
+"""The way through a graph, node by node: what becomes known of every tensor, and where it is lost.
 
-With the same size twice it only finds shapes. What a node has to become is `sized`'s affair.
+What a single operator does is for `rules`; loops are followed here, round by round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from czengine.graph.lengths import Axes, Axis, Part, is_open, moves, new_length, old_length
-from czengine.graph.lines import NotFollowed
-from czengine.graph.signature import Signature
-from czengine.graph.sized import Outcome, Sized, at_new_size
+from czengine.graph.lines import BATCH, Line, NotFollowed
+from czengine.graph.rules import outcome, picked
 from czengine.graph.step import Step
-from czengine.graph.tensors import Shape, Tensor, calculated, constant, output_types
-from czengine.spec import Layout
+from czengine.graph.tensors import Tensor, calculated, constant, output_types
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import GraphProto, NodeProto
 
 _WRONG = (NotFollowed, LookupError, ValueError, TypeError, ArithmeticError)  # nodes may be malformed
-
-Known = dict[str, Tensor]
-Sides = tuple[Part, Part, Part]  # batch, height, width
-
-
-class Stuck(Exception):
-    """A node that ends the walk, and why; it never leaves `graph`."""
-
-    def __init__(self, node: NodeProto, why: str) -> None:
-        self.label = f"{node.name or next(iter(node.output), '')} ({node.op_type})"
-        self.why = why
-        super().__init__(f"{self.label} {why}")
-
-
-def walk(graph: GraphProto, signature: Signature, sides: Sides) -> Walk:
-    """Walk through a graph and change its nodes for the new size.
-
-    Raises
-    ------
-    Stuck
-        If a node has no meaning at the new size, or nobody can tell.
-    """
-    from onnx import TensorProto, helper
-
-    last = signature.layout == "NHWC"
-    depth = Part(signature.channels or 1, signature.channels or 1)
-    parts = (*sides, depth) if last else (sides[0], depth, *sides[1:])
-    old, new = (
-        Tensor(type=helper.make_tensor_type_proto(TensorProto.FLOAT, lengths))
-        for lengths in ([part.old for part in parts], [part.new for part in parts])
-    )
-    found = Walk(opset=signature.opset or 1, sides=sides)
-    found.old[signature.input_name], found.new[signature.input_name] = old, new
-    found.axes[signature.input_name] = tuple((part,) for part in parts)
-    found.follow(graph)
-    return found
-
-
-def axes_of(layout: Layout) -> tuple[int, int]:
-    """The axes of height and width."""
-    return (1, 2) if layout == "NHWC" else (2, 3)
+_MOST_ROUNDS = 64
+_SIZES = ("Shape", "Size")
+_UNSURE = ("Random", "Bernoulli", "Multinomial")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """A walk through a graph.
+    """The way through a graph.
 
     Attributes
     ----------
+    pixels : (height, width, batch)
+        Of the tiles.
     opset : int
         Of ONNX.
-    sides : tuple of Part
-        Batch, height and width at both sizes.
-    old, new : dict
-        What is known of all tensors by name, subgraphs' too, at either size.
-    axes : dict
-        Axes of tensors by name.
+    unknown : list of str
+        Labels of the nodes where it was lost, in order.
+    inside : bool
+        Whether this is the body of a loop.
     """
 
+    pixels: tuple[int, int, int]
     opset: int
-    sides: tuple[Part, Part, Part]
-    old: Known = field(default_factory=dict)
-    new: Known = field(default_factory=dict)
-    axes: dict[str, Axes] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    inside: bool = False
 
-    def follow(self, graph: GraphProto) -> None:
-        """Find the shapes of all tensors, and change the graph's nodes for the new size.
+    def follow(self, graph: GraphProto, known: dict[str, Tensor]) -> None:
+        """Add what is known of all tensors of a graph."""
+        known.update((tensor.name, constant(tensor)) for tensor in graph.initializer)
+        for node in graph.node:
+            names = [name for name in node.output if name]
+            inputs = [known.get(name, Tensor()) for name in node.input if name]
+            lost = any(tensor.varies and tensor.lines is None for tensor in inputs)
+            found = [Tensor(varies=True)] * len(names)
+            try:
+                found = found if lost else list(self._outputs(node, known))
+                known.update(zip(names, found, strict=True))
+            except _WRONG:
+                self.unknown.append(label(node))
+                known.update(dict.fromkeys(names, Tensor(varies=True)))
 
-        Raises
-        ------
-        Stuck
-            If a node has no meaning at the new size, or nobody can tell.
-        """
-        for tensor in graph.initializer:
-            self.old[tensor.name] = self.new[tensor.name] = constant(tensor)
-            self.axes[tensor.name] = tuple((Part(length, length),) for length in tensor.dims)
-        nodes = [changed for node in graph.node for changed in self._follow(node)]
-        del graph.node[:]
-        graph.node.extend(nodes)
-
-    def shapes(self) -> dict[str, Shape]:
-        """Those at the new size that are known, by name; subgraphs' too."""
-        return {name: shape for name, tensor in self.new.items() if (shape := shape_of(tensor)) is not None}
-
-    def _follow(self, node: NodeProto) -> Sequence[NodeProto]:
-        why = "is not understood"
-        try:
-            if node.op_type == "Loop":
-                return self._loop(node)
-            self._check(node)
-            why = "does not allow it"
-            old = self._outputs([node], self.old)
-            outcome = self._outcome(node, old)
-            self._learn(node, old, self._outputs(outcome.nodes, self.new), outcome.axes)
-        except _WRONG as error:
-            raise Stuck(node, why) from error
-        return outcome.nodes
-
-    def _check(self, node: NodeProto) -> None:
-        """Refuse nodes whose meaning is not known at all."""
-        from onnx import defs
-
-        inside = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
-        if inside or not defs.has(node.op_type, node.domain):
+    def _outputs(self, node: NodeProto, known: dict[str, Tensor]) -> Iterator[Tensor]:
+        if node.domain not in ("", "ai.onnx"):
             raise NotFollowed
+        if node.op_type == "Loop":
+            return self._loop(node, known)
+        if node.op_type.startswith(_UNSURE) or any(a.HasField("g") or a.graphs for a in node.attribute):
+            raise NotFollowed
+        inputs = [known.get(name, Tensor()) if name else None for name in node.input]
+        if node.op_type not in _SIZES and any(tensor is not None and tensor.varies for tensor in inputs):
+            return self._images(node, known, inputs)
+        measured = node.op_type in _SIZES or any(tensor is not None and tensor.measured for tensor in inputs)
+        return self._constants(node, known, measured=measured)
 
-    def _outcome(self, node: NodeProto, old: Known) -> Outcome:
-        inputs = [self.axes.get(name, ()) for name in node.input if name]
-        if not any(moves(axis) for axes in inputs for axis in axes):
-            return Outcome(nodes=[node])
-        result = old[node.output[0]].shape
-        steps = [
-            Step(
-                node=node,
-                opset=self.opset,
-                inputs=[known.get(name, Tensor()) if name else None for name in node.input],
-                result=shape,
-                pixels=(0, 0),
-            )
-            for known, shape in ((self.old, result), (self.new, ()))
-        ]
-        return at_new_size(Sized(old=steps[0], new=steps[1], axes=inputs))
+    def _images(
+        self, node: NodeProto, known: dict[str, Tensor], inputs: list[Tensor | None]
+    ) -> Iterator[Tensor]:
+        types = output_types(node, known, self.opset)
+        result = Tensor(type=types.get(node.output[0])).shape
+        step = Step(node=node, opset=self.opset, inputs=inputs, result=result, pixels=self.pixels)
+        if len(lines := outcome(step)) != len(result):
+            raise NotFollowed
+        pictures = {tensor.picture for tensor in inputs if tensor is not None and tensor.varies}
+        if len(pictures) > 1:
+            raise NotFollowed
+        picture = pictures.pop()
+        picture = picked(step) if picture is None else picture
+        return (
+            Tensor(type=types.get(name), lines=lines, varies=True, picture=picture)
+            for name in node.output
+            if name
+        )
 
-    def _outputs(self, nodes: Sequence[NodeProto], known: Known) -> Known:
-        """What is known of the outputs of nodes that follow each other."""
-        found: Known = {}
-        for node in nodes:
-            before = {name: found.get(name) or known[name] for name in node.input if name}
-            types, value = output_types(node, before, self.opset), calculated(node, before, self.opset)
-            for name in filter(None, node.output):
-                found[name] = Tensor(type=types.get(name), value=value if name == node.output[0] else None)
-                if value is None and 0 in (shape_of(found[name]) or ()):  # nothing is left of the pixels
-                    raise NotFollowed
-        return found
+    def _constants(self, node: NodeProto, known: dict[str, Tensor], *, measured: bool) -> Iterator[Tensor]:
+        """Nothing is said against a constant that nobody can tell before it meets an image."""
+        names = [name for name in node.output if name]
+        try:
+            types, value = output_types(node, known, self.opset), calculated(node, known, self.opset)
+        except NotFollowed:
+            return (Tensor(measured=measured) for _ in names)
+        first = node.output[0]
+        return (
+            Tensor(type=types.get(name), value=value if name == first else None, measured=measured)
+            for name in names
+        )
 
-    def _learn(self, node: NodeProto, old: Known, new: Known, axes: Axes | None) -> None:
-        self.old.update(old)
-        self.new.update(new)
-        inputs = [self.axes.get(name, ()) for name in node.input if name]
-        for name in old:
-            before, after = shape_of(old[name]), shape_of(new[name])
-            if before is None or after is None:  # of a constant that may never meet an image
-                if any(moves(axis) for each in inputs for axis in each):
-                    raise NotFollowed
-                continue
-            found = self._inherited(before, after, inputs)
-            if axes is not None and name == node.output[0]:
-                found = axes
-            lengths = tuple(map(old_length, found)), tuple(map(new_length, found))
-            if lengths != (before, after):
-                raise NotFollowed
-            self.axes[name] = found
+    def _loop(self, node: NodeProto, known: dict[str, Tensor]) -> Iterator[Tensor]:
+        """A loop whose rounds know nothing of each other's pixels: it maps over the batch."""
+        import numpy as np
 
-    def _inherited(self, before: Shape, after: Shape, inputs: Sequence[Axes]) -> Axes:
-        """Axes are aligned at the last one; those that stay as long as they were are what they were."""
-        found: list[Axis] = []
-        for place, lengths in enumerate(zip(reversed(before), reversed(after), strict=True), 1):
-            there = [axes[-place] for axes in inputs if len(axes) >= place]
-            same = (axis for axis in there if (old_length(axis), new_length(axis)) == lengths)
-            known = (side for side in self.sides if (side.old, side.new) == lengths)
-            old, new = lengths
-            part = next(known, Part(old, new, old != new and any(map(is_open, there))))
-            found.append(next(filter(moves, same), (part,)))
-        return tuple(reversed(found))
-
-    def _loop(self, node: NodeProto) -> Sequence[NodeProto]:
-        """A loop over the pictures of a batch; what it hands on keeps its shape."""
         (body,) = (attribute.g for attribute in node.attribute if attribute.name == "body")
-        states, names = list(node.input[2:]), [value.name for value in body.input]
-        rounds = [_single(known[node.input[0]].value) for known in (self.old, self.new)]
-        for known in (self.old, self.new):
-            known.update(
-                zip(names, [*_counters(), *(Tensor(type=known[s].type) for s in states)], strict=True)
-            )
-        self.axes.update(zip(names[2:], (self.axes.get(state, ()) for state in states), strict=True))
-        self.follow(body)
-        results = [value.name for value in body.output][1:]
-        for known, count in zip((self.old, self.new), rounds, strict=True):
-            carried = results[: len(states)]
-            if [known[name].shape for name in carried] != [known[state].shape for state in states]:
+        always = _scalar(np.ones((), np.bool_))
+        often, going, *states = (known.get(name, Tensor()) if name else always for name in node.input)
+        rounds = _number(often)
+        if self.inside or not 0 < rounds <= _MOST_ROUNDS or not _number(going) or not node.input[0]:
+            raise NotFollowed
+        measured = often.measured or going.measured
+        carried = [replace(state, measured=state.measured or measured) for state in states]
+        scans: list[list[Tensor]] = []
+        for number in range(rounds):
+            again, carried, scanned = self._round(body, known, number, carried)
+            if number + 1 < rounds and not _number(again):
                 raise NotFollowed
-            made = [Tensor(type=known[name].type) for name in carried]
-            made += [_stacked(known[name], count) for name in results[len(states) :]]
-            known.update(zip(node.output, made, strict=True))
-        (turns,) = self._inherited((rounds[0],), (rounds[1],), ())
-        found = [self.axes.get(name, ()) for name in results]
-        axes = [*found[: len(states)], *((turns, *each) for each in found[len(states) :])]
-        self.axes.update(zip(node.output, axes, strict=True))
-        return [node]
+            scans.append([replace(tensor, measured=tensor.measured or measured) for tensor in scanned])
+        stacked = [self._stacked(tensors) for tensors in zip(*scans, strict=True)]
+        return (tensor for name, tensor in zip(node.output, [*carried, *stacked], strict=True) if name)
+
+    def _round(
+        self, body: GraphProto, known: dict[str, Tensor], number: int, states: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Whether there is another round, what is handed on to it, and what this one gives."""
+        import numpy as np
+
+        walk = replace(self, inside=True)
+        given = [_scalar(np.full((), number, np.int64)), _scalar(np.ones((), np.bool_)), *states]
+        inner = known | dict(zip((value.name for value in body.input), given, strict=True))
+        walk.follow(body, inner)
+        again, *results = (inner.get(value.name, Tensor()) for value in body.output)
+        handed, made = results[: len(states)], results[len(states) :]
+        if any(tensor.varies for tensor in (again, *handed)):
+            raise NotFollowed
+        return again, handed, made
+
+    def _stacked(self, tensors: Sequence[Tensor]) -> Tensor:
+        """What all rounds of a loop give, along a new first axis: the pictures of a batch, where each gives its own."""
+        from onnx import helper
+
+        first, rounds = tensors[0], len(tensors)
+        varies = any(tensor.varies for tensor in tensors)
+        if any(tensor.lines != first.lines or tensor.type != first.type for tensor in tensors):
+            raise NotFollowed
+        if first.type is None or (varies and first.lines is None):
+            return Tensor(varies=varies, measured=first.measured)
+        kind = helper.make_tensor_type_proto(first.type.tensor_type.elem_type, [rounds, *first.shape])
+        if first.lines is None:
+            return Tensor(type=kind, measured=first.measured)
+        pictures = [tensor.picture for tensor in tensors]
+        line = Line(source=BATCH) if pictures == list(range(self.pixels[2])) else None
+        if line is None and any(picture is not None for picture in pictures):
+            raise NotFollowed
+        return Tensor(type=kind, lines=(line, *first.lines), varies=True)
 
 
-def shape_of(tensor: Tensor) -> Shape | None:
-    """Length of every axis; None where one is not known."""
-    try:
-        return tensor.shape
-    except NotFollowed:
-        return None
+def label(node: NodeProto) -> str:
+    """How a node is called in messages: name and operator."""
+    return f"{node.name or next(iter(node.output), '')} ({node.op_type})"
 
 
-def _single(value: NDArray[Any] | None) -> int:
-    if value is None or value.size != 1:
+def _number(tensor: Tensor) -> int:
+    """Value of a tensor with one element.
+
+    Raises
+    ------
+    NotFollowed
+        If only running the network tells it.
+    """
+    if tensor.value is None or tensor.value.size != 1:
         raise NotFollowed
-    return int(value.item())
+    return int(tensor.value.item())
 
 
-def _counters() -> list[Tensor]:
-    from onnx import TensorProto, helper
-
-    kinds = (TensorProto.INT64, TensorProto.BOOL)
-    return [Tensor(type=helper.make_tensor_type_proto(kind, [])) for kind in kinds]
-
-
-def _stacked(tensor: Tensor, rounds: int) -> Tensor:
-    """What every round of a loop gives, along a new first axis."""
+def _scalar(value: NDArray[Any]) -> Tensor:
     from onnx import helper
 
-    if tensor.type is None:
-        raise NotFollowed
-    kind = helper.make_tensor_type_proto(tensor.type.tensor_type.elem_type, [rounds, *tensor.shape])
-    return Tensor(type=kind)
+    kind = helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(value.dtype), [])
+    return Tensor(type=kind, value=value)

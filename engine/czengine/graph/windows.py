@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import ceil, floor
 
-from czengine.graph.lines import WIDEST_WINDOW, NotFollowed
+from czengine.graph.lines import BATCH, WIDEST_WINDOW, NotFollowed
 from czengine.graph.step import Step
 from czengine.graph.tensors import Lines
 
@@ -18,30 +18,36 @@ Taps = Callable[[int], Sequence[int]]
 
 def window(step: Step) -> Lines:
     """Conv and pooling: element j reads a window that starts at j times the stride, less the padding."""
-    step.free_of_pixels(0, 1)
+    step.free_of_pixels(1)
     found = []
     for axis in range(2, len(step.lines)):
         kernel, stride, dilation = _kernel(step, axis), *_pace(step, axis)
         start = -_pad_before(step, axis, kernel, stride, dilation)
         taps = _window(stride, start, kernel, dilation)
         found.append(step.read(axis, taps, inputs=stride))
-    return (None, None, *found)
+    return (step.lines[0], None, *found)
 
 
 def transposed(step: Step) -> Lines:
     """ConvTranspose: element e is painted on a window that starts at e times the stride, less the padding."""
-    step.free_of_pixels(0, 1)
+    step.free_of_pixels(1)
     found = []
     for axis in range(2, len(step.lines)):
         kernel, stride, dilation = _kernel(step, axis), *_pace(step, axis)
         taps = _painted(stride, _trim_before(step, axis, kernel, stride, dilation), kernel, dilation)
         found.append(step.read(axis, taps, outputs=stride))
-    return (None, None, *found)
+    return (step.lines[0], None, *found)
 
 
 def pad(step: Step) -> Lines:
-    """Pad: element j reads element j less the padding; what is beyond the edges is the edge's affair."""
+    """Pad: element j reads element j less the padding; what is beyond the edges is the edge's affair.
+
+    Unless it comes from the opposite edge, or is filled with a number made from the size of the tile.
+    """
     count = len(step.lines)
+    filled = step.inputs[2] if len(step.inputs) > 2 else None
+    if step.get("mode", "constant") == "wrap" or (filled is not None and filled.measured):
+        raise NotFollowed
     pads = step.setting("pads", 1) or step.get("paddings", None)
     axes = step.numbers(3) or range(count)
     if pads is None or len(pads) != 2 * len(axes):
@@ -69,16 +75,17 @@ def cut(step: Step) -> Lines:
 
 def from_depth(step: Step) -> Lines:
     """DepthToSpace: a block of elements for every one."""
-    step.free_of_pixels(0, 1)
+    step.free_of_pixels(1)
     block = step.get("blocksize", 0)
-    return tuple(step.read(axis, _blocks(block), outputs=block) for axis in range(4))
+    return (step.lines[0], None, *(step.read(axis, _blocks(block), outputs=block) for axis in (2, 3)))
 
 
 def to_depth(step: Step) -> Lines:
     """SpaceToDepth: one element for every block."""
-    step.free_of_pixels(0, 1)
+    step.free_of_pixels(1)
     block = step.get("blocksize", 0)
-    return tuple(step.read(axis, _window(block, 0, block, 1), inputs=block) for axis in range(4))
+    taps = _window(block, 0, block, 1)
+    return (step.lines[0], None, *(step.read(axis, taps, inputs=block) for axis in (2, 3)))
 
 
 def resize(step: Step) -> Lines:
@@ -89,14 +96,22 @@ def resize(step: Step) -> Lines:
         raise NotFollowed
     found = []
     for axis, scale in enumerate(_scales(step)):
-        if scale == 1 or step.lines[axis] is None:
-            found.append(step.lines[axis])
+        line = step.lines[axis]
+        if line is None or (scale == 1 and (line.source == BATCH or _stays(step))):
+            found.append(line)
             continue
         if Fraction(float(np.float32(float(scale)))) != scale or (scale < 1 and step.get("antialias", 0)):
             raise NotFollowed
-        taps = _interpolated(_place(step, axis, scale), _reach(step, scale))
+        taps = _interpolated(_place(step, axis, scale), _reach(step, scale), scale)
         found.append(step.read(axis, taps, outputs=scale.numerator, inputs=scale.denominator))
     return tuple(found)
+
+
+def _stays(step: Step) -> bool:
+    """Whether elements of an axis that keeps its length are where they were."""
+    early = step.node.op_type == "Upsample" or step.opset < 11
+    mode = step.get("coordinate_transformation_mode", "half_pixel")
+    return early or mode not in ("tf_crop_and_resize", "tf_half_pixel_for_nn")
 
 
 def _kernel(step: Step, axis: int) -> int:
@@ -187,7 +202,11 @@ def _reach(step: Step, scale: Fraction) -> Callable[[Fraction], Sequence[int]]:
     return lambda place: (nearest[rounding](place),)
 
 
-def _interpolated(place: Callable[[int], Fraction], reach: Callable[[Fraction], Sequence[int]]) -> Taps:
+def _interpolated(
+    place: Callable[[int], Fraction], reach: Callable[[Fraction], Sequence[int]], scale: Fraction
+) -> Taps:
+    if scale == 1:  # by half a pixel, as defined, or not at all: runtimes disagree
+        return lambda j: (j, *reach(place(j)))
     return lambda j: reach(place(j))
 
 
