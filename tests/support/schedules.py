@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,35 +30,35 @@ class Case:
     counts: tuple[int, ...]
     depths: tuple[int, ...]
 
-    @property
+    @cached_property
     def plan(self) -> TilePlan:
         return plan_plane(*self.size, tile=self.tile, border=self.border)
 
-    @property
+    @cached_property
     def cells(self) -> Grid:
         return Grid(*self.size, self.cell)
 
-    @property
+    @cached_property
     def blocks(self) -> Grid:
         return Grid(*self.size, self.block)
 
-    @property
+    @cached_property
     def planes(self) -> tuple[PlaneIndex, ...]:
         return tuple(
             itertools.product(*(range(a, a + n) for a, n in zip(self.first, self.counts, strict=True)))
         )
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Of all planes of an image that has these: (plane axes…, y, x)."""
         return (*(a + n for a, n in zip(self.first, self.counts, strict=True)), *self.size)
 
-    @property
+    @cached_property
     def sweeps(self) -> tuple[Sweep, ...]:
         groups = plane_groups(self.planes, self.depths)
         return tuple(Sweep(group, one) for group in groups for one in stripes(self.plan, self.stripe))
 
-    @property
+    @cached_property
     def placed(self) -> list[tuple[int, int, Placed]]:
         """Every tile in the order of the work, with the number of its sweep and the position of its plane."""
         return [
@@ -71,13 +72,15 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn, *, most: int = 40, axes: int = 2) -> Case:
-    """Planes of up to `most` × `most` pixels."""
-    size = draw(pairs(1, most))
+    """Planes of up to `most` × `most` pixels, and not too many tiles."""
     tile = draw(pairs(1, 16))
-    border = tuple(draw(st.integers(0, (edge - 1) // 2)) for edge in tile)
+    border = [draw(st.integers(0, (edge - 1) // 2)) for edge in tile]
+    height, width = (
+        draw(st.integers(1, min(most, 6 * (edge - 2 * b)))) for edge, b in zip(tile, border, strict=True)
+    )
     count = draw(st.integers(0, axes))
     return Case(
-        size=size,
+        size=(height, width),
         tile=tile,
         border=(border[0], border[1]),
         cell=draw(pairs(1, 20)),
