@@ -172,10 +172,10 @@ class Cells:
         group, region = self._sweeps[key.sweep].group, self._grid.region(key.row, key.column)
         read = self._inputs.read
         fill = self._source.missing(group, region, read)
-        if fill is not None:  # never written: no pixels to hold
-            shape = (len(group.planes), len(read), region.height, region.width)
-            value = np.asarray(fill, self._source.info.dtype)
-            self._held[key] = Cell(region, 0, pixels=self._prepared(np.broadcast_to(value, shape)))
+        if fill is not None:  # never written: one pixel stands for all
+            one = self._prepared(np.full((1, len(read), 1, 1), fill, self._source.info.dtype))
+            shape = (len(group.planes), one.shape[1], region.height, region.width)
+            self._held[key] = Cell(region, 0, pixels=np.broadcast_to(one, shape))
             return
         cell = Cell(region, self._cost(key), pending=self._source.request(group, region, read))
         self._held[key] = cell
@@ -211,7 +211,7 @@ class Cells:
         return cell.uniform[piece.plane] or (part.size < whole.size and self._kernels.is_uniform(part))
 
     def _cost(self, key: Key) -> int:
+        """Bytes as they are read, since cells wait like this until they are needed, also those that become gray."""
         region = self._grid.region(key.row, key.column)
-        planes = len(self._sweeps[key.sweep].group.planes)
-        channels = len(self._inputs.channels) if self._inputs.gray else len(self._inputs.read)
-        return planes * channels * region.height * region.width * self._source.info.dtype.itemsize
+        values = len(self._sweeps[key.sweep].group.planes) * len(self._inputs.read)
+        return values * region.height * region.width * self._source.info.dtype.itemsize

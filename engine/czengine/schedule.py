@@ -12,9 +12,10 @@ writer owns. Both cut a plane by a `Grid`.
 
 from __future__ import annotations
 
-import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 from czengine.geometry import Region
 from czengine.plan import Span, Tile, TilePlan
@@ -54,7 +55,7 @@ class Grid:
 
     def over(self, region: Region) -> Iterator[tuple[int, int]]:
         """Places of the grid that a region touches, row by row."""
-        return itertools.product(self.rows(region.y, region.bottom), self.columns(region.x, region.right))
+        return product(self.rows(region.y, region.bottom), self.columns(region.x, region.right))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +131,14 @@ def cell_size(plane: tuple[int, int], chunk: tuple[int, int]) -> tuple[int, int]
 
 def stripes(plan: TilePlan, width: int) -> tuple[Stripe, ...]:
     """Cut a plane into stripes of `width` pixels, the last one narrower."""
-    return tuple(
-        Stripe(left, right, tuple(s for s in plan.columns if s.start < right and s.stop > left))
-        for left in range(0, plan.width, width)
-        for right in [min(left + width, plan.width)]
-    )
+    edges = [*range(0, plan.width, width), plan.width]
+    return tuple(Stripe(left, right, _touching(plan.columns, left, right)) for left, right in pairwise(edges))
+
+
+def _touching(spans: tuple[Span, ...], start: int, stop: int) -> tuple[Span, ...]:
+    """Those whose centers touch pixels `start` … `stop` - 1; planes can be a million pixels wide."""
+    first = bisect_right(spans, start, key=lambda span: span.stop)
+    return spans[first : bisect_left(spans, stop, key=lambda span: span.start)]
 
 
 def plane_groups(planes: Sequence[PlaneIndex], depths: Sequence[int]) -> tuple[PlaneGroup, ...]:
@@ -150,5 +154,5 @@ def plane_groups(planes: Sequence[PlaneIndex], depths: Sequence[int]) -> tuple[P
     axes = []
     for first, last, depth in zip(planes[0], planes[-1], depths, strict=True):
         starts = [first, *range((first // depth + 1) * depth, last + 1, depth)]
-        axes.append([range(a, b) for a, b in itertools.pairwise([*starts, last + 1])])
-    return tuple(PlaneGroup(ranges) for ranges in itertools.product(*axes))
+        axes.append([range(a, b) for a, b in pairwise([*starts, last + 1])])
+    return tuple(PlaneGroup(ranges) for ranges in product(*axes))
