@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from czengine.config import RunOptions
-from czengine.errors import CzEngineError
+from czengine.errors import DeviceError
 from czengine.graph.fuse import Fused, Purpose, fuse
 from czengine.graph.retile import retile
 from czengine.graph.signature import parse_onnx
@@ -106,24 +106,28 @@ class Compiler:
 
     def _compile(self, job: Job) -> Compiled:
         """On the first device that takes the network."""
-        devices = resolve(self._run.device)
-        notes: list[str] = []
-        for device in devices:
-            try:
-                return self._on(device, job, tuple(notes))
-            except CzEngineError as error:
-                if device is devices[-1]:
-                    raise
-                notes.append(f"{device.name} is not used: {error}")
-        raise ValueError("no device was resolved")
+        first, *others = resolve(self._run.device)
+        network = self._fitted(job)
+        try:
+            return self._on(first, job, network)
+        except DeviceError as error:
+            if not others:
+                raise DeviceError(f"{error}; --device cpu runs it") from error
+            return self._on(others[0], job, network, notes=(f"{error}; the CPU runs it",))
 
-    def _on(self, device: Device, job: Job, notes: tuple[str, ...]) -> Compiled:
+    def _fitted(self, job: Job) -> Network:
+        """The network as the archive has it, for tiles of the job's size."""
         network = network_of(self._model.spec, self._model.network)
-        fused = Fused.untouched(job.inputs.divisor, job.min_confidence)
-        if job.plan.tile != self._model.spec.tile:
-            network = replace(network, model=_bytes(retile(parse_onnx(network.model), job.plan.tile)))
+        if job.plan.tile == self._model.spec.tile:
+            return network
+        return replace(network, model=_bytes(retile(parse_onnx(network.model), job.plan.tile)))
+
+    def _on(self, device: Device, job: Job, network: Network, *, notes: tuple[str, ...] = ()) -> Compiled:
+        divisor, confidence, changes = job.inputs.divisor, job.min_confidence, ()
         if self._run.compile:
-            fused = fuse(parse_onnx(network.model), _purpose(job, _VARIANTS[device.provider]))
+            purpose = _purpose(job, _VARIANTS[device.provider])
+            fused = fuse(parse_onnx(network.model), purpose, channels=network.channels)
+            divisor, confidence, changes = fused.divisor, fused.confidence, fused.changes
             network = _rewritten(network, fused)
         session = open_session(
             network,
@@ -132,13 +136,7 @@ class Compiler:
             threads=self._run.threads or available_cores(),
             device=device,
         )
-        return Compiled(
-            session=session,
-            divisor=fused.divisor,
-            confidence=fused.confidence,
-            changes=fused.changes,
-            notes=notes,
-        )
+        return Compiled(session=session, divisor=divisor, confidence=confidence, changes=changes, notes=notes)
 
 
 def _purpose(job: Job, variant: _Variant) -> Purpose:

@@ -25,7 +25,7 @@ from czengine.sinks.layout import plan_layout
 from czengine.sinks.targets import plan_targets
 from czengine.sources.base import ImageInfo, PlaneIndex, Source
 from czengine.sources.select import planes
-from czengine.spec import ModelSpec, Task, label_type
+from czengine.spec import ModelSpec, Task
 from czengine.tiling import Tiling
 
 DEFAULT_THRESHOLD = 0.5  # multi-label classes, where the user names none
@@ -144,7 +144,7 @@ def prepare_job(
         spec, info, input_map, inputs, tiling, plan, planes=len(chosen), min_confidence=confidence
     )
     targets = plan_targets(spec, info, output, provenance=made_by) if to_files else ()
-    sizes = _sizes(spec, info, input_map, plan, targets, task=task, batch=batch, run=run)
+    sizes = _sizes(spec, info, input_map, plan, targets, batch=batch, run=run)
     order = plan_order(sizes, chosen, _plane_depths(info), run.memory_limit)
     return Job(
         spec=spec,
@@ -161,7 +161,7 @@ def prepare_job(
         min_confidence=confidence,
         batch=batch,
         memo=run.memo,
-        notes=(*input_map.notes, *_scale_notes(spec, info), *batch_notes),
+        notes=(*tiling.notes, *input_map.notes, *_scale_notes(spec, info), *batch_notes),
     )
 
 
@@ -172,7 +172,6 @@ def _sizes(
     plan: TilePlan,
     targets: Sequence[Target],
     *,
-    task: Task,
     batch: int,
     run: RunOptions,
 ) -> Sizes:
@@ -182,8 +181,8 @@ def _sizes(
         cell=cell_size((info.height, info.width), chunk),
         chunk=chunk,
         block=_block(info, targets),
-        pixel=info.dtype.itemsize * len(input_map.read),
-        result=_result_bytes(spec, task, targets),
+        pixel=info.dtype.itemsize * len(input_map.read) if targets else 0,  # arrays are there anyway
+        result=_result_bytes(targets),
         input=_FLOAT * spec.channels,
         output=_FLOAT * spec.outputs,
         batch=batch,
@@ -205,13 +204,9 @@ def _block(info: ImageInfo, targets: Sequence[Target]) -> tuple[int, int]:
     return blocks["y"], blocks["x"]
 
 
-def _result_bytes(spec: ModelSpec, task: Task, targets: Sequence[Target]) -> int:
-    """Bytes of one result pixel, all channels."""
-    if targets:
-        return sum(target.dtype.itemsize * max(len(target.channels), 1) for target in targets)
-    if task is Task.REGRESSION:
-        return _FLOAT * spec.outputs
-    return spec.outputs if task is Task.MULTILABEL else label_type([c.label for c in spec.classes]).itemsize
+def _result_bytes(targets: Sequence[Target]) -> int:
+    """Bytes of one result pixel, all channels; an array in memory is the caller's."""
+    return sum(target.dtype.itemsize * max(len(target.channels), 1) for target in targets)
 
 
 def _min_confidence(task: Task, output: OutputOptions) -> float | None:

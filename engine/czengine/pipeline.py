@@ -218,5 +218,5 @@ class Pipeline:
             stages=self._meter.stages(*STAGES),
             classes=tally.counts(job.spec.classes, job.pixel_area) if isinstance(tally, LabelTally) else (),
             scores=tally.ranges(job.spec.output_names) if isinstance(tally, ScoreTally) else (),
-            notes=(*job.notes, *self._session.notes, *self._compiled.notes),
+            notes=(*job.notes, *self._compiled.notes),
         )

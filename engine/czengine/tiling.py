@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from czengine.certificate import certify
+from czengine.certificate import certify, reach_of
 from czengine.config import RunOptions, TilingMethod, TilingOptions
 from czengine.errors import PlanError
 from czengine.graph.memory import activation_bytes
@@ -96,15 +96,15 @@ def _intellesis(model: Model, options: TilingOptions) -> Tiling:
     notes: tuple[str, ...] = ()
     if tile != spec.tile:
         retile(_graph(model, "tile-size"), tile)  # refuses sizes that the network does not take
-    if options.border is not None and spec.runtime is Runtime.ONNX:
-        certificate = certify(analyze(parse_onnx(model.network)), border)
-        notes = () if certificate.is_exact else (certificate.sentence,)
+    if options.border is not None:
+        certificate = certify(reach_of(spec, model.network), border)
+        notes = () if certificate.exact else (certificate.sentence,)
     return Tiling(method="intellesis", tile=tile, border=border, notes=notes)
 
 
 def _seamless(model: Model, options: TilingOptions, run: RunOptions) -> Tiling:
-    graph = _graph(model, "tiling seamless")
-    reach = analyze(graph)
+    graph = retile(_graph(model, "tiling seamless"), None)
+    reach = analyze(graph, layout=model.spec.layout)
     before, after, stride = reach.before, reach.after, reach.stride
     if before is None or after is None or stride is None:
         reason = certify(reach, model.spec.border).sentence
@@ -136,7 +136,7 @@ def _graph(model: Model, what: str) -> ModelProto:
 
 def _bytes_per_pixel(graph: ModelProto) -> float:
     """What the network holds while it runs, per pixel of a large tile; 0 where the graph does not say."""
-    held = activation_bytes(retile(graph, None), (_PROBE, _PROBE), 1)
+    held = activation_bytes(graph, (_PROBE, _PROBE), 1)
     return 0.0 if held is None else held / _PROBE**2
 
 

@@ -55,10 +55,6 @@ class Session(Protocol):
     def device(self) -> str:
         """The device as a person would name it, e.g. "CPU, 2 threads" or "OpenVINO on CPU, 2 threads"."""
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know about the device, one sentence each: why a better one was not taken."""
-
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """Infer one batch.
 

@@ -41,8 +41,6 @@ class OnnxSession:
         Cores one call may use.
     device : Device
         Where it runs, all of it: OpenVINO leaves nothing to onnxruntime.
-    notes : tuple of str
-        What the user should know about the choice of the device.
 
     Raises
     ------
@@ -62,12 +60,10 @@ class OnnxSession:
         batch: int,
         threads: int,
         device: Device,
-        notes: tuple[str, ...] = (),
     ) -> None:
         self.network = network
         self.input_shape = _shape(network.layout, batch, tile, network.channels)
         self.device = device.describe(threads)
-        self.notes = notes
         model, self._input = _fixed(network.model, self.input_shape)
         self._session = _compile(model, device, threads)
         self._output_shape: tuple[int, ...] = _shape(network.output_layout, batch, tile, network.outputs)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from czengine.errors import DeviceError, ModelError
+from czengine.errors import ModelError
 from czengine.session.base import Network, Session
-from czengine.session.devices import resolve
+from czengine.session.devices import Device
 from czengine.spec import ModelSpec, Runtime
 
 
@@ -35,7 +35,7 @@ def network_of(spec: ModelSpec, model: bytes) -> Network:
 
 
 def open_session(
-    network: Network, *, tile: tuple[int, int], batch: int, threads: int, device: str = "auto"
+    network: Network, *, tile: tuple[int, int], batch: int, threads: int, device: Device
 ) -> Session:
     """Compile a network once, for the whole run.
 
@@ -49,28 +49,18 @@ def open_session(
         Tiles per call.
     threads : int
         Cores one call may use.
-    device : str
-        See `czengine.session.devices.resolve`. Where "auto" would rather run elsewhere but the network cannot, the CPU
-        runs it and `Session.notes` says why.
+    device : Device
+        Where; see `czengine.session.devices.resolve`.
 
     Raises
     ------
-    OptionError
-        Where `device` means nothing.
     MissingExtra
         Where the package of the device is not installed.
     DeviceError
-        Where a device that was asked for is not there or cannot run the network.
+        Where the device is not there or cannot run the network.
     ModelError
         Where nothing can run the network.
     """
     from czengine.session.onnx import OnnxSession
 
-    first, *others = resolve(device)
-    try:
-        return OnnxSession(network, tile=tile, batch=batch, threads=threads, device=first)
-    except DeviceError as error:
-        if not others:
-            raise DeviceError(f"{error}; --device cpu runs it") from error
-        note = f"{error}; the CPU runs it"
-    return OnnxSession(network, tile=tile, batch=batch, threads=threads, device=others[0], notes=(note,))
+    return OnnxSession(network, tile=tile, batch=batch, threads=threads, device=device)

@@ -14,6 +14,11 @@ from czengine.sources.base import PlaneIndex
 _BLOCK_ROWS = 1024  # blocks are views: their height is only how often they are handed on
 
 
+def array_block(height: int, width: int) -> tuple[int, int]:
+    """Height and width of a block of an array: whole rows."""
+    return min(_BLOCK_ROWS, height), width
+
+
 class ArraySink:
     """Collects blocks in one array; see `Sink`. Blocks are whole rows.
 
@@ -29,7 +34,7 @@ class ArraySink:
         self, *, channels: int, planes: tuple[int, ...], height: int, width: int, dtype: np.dtype[Any]
     ) -> None:
         self.array = np.zeros((channels, *planes, height, width), dtype)
-        self.block = (min(_BLOCK_ROWS, height), width)
+        self.block = array_block(height, width)
 
     def new_block(self, plane: PlaneIndex, region: Region) -> NDArray[Any]:
         """The part of the array that is the block: what is put there is written."""
