@@ -84,6 +84,8 @@ class OutputOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        if self.out is not None:
+            object.__setattr__(self, "out", Path(self.out))  # whoever gives text means a path
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise OptionError(f"min_confidence is {self.min_confidence}; it is a score between 0 and 1")
         if self.min_confidence is not None and self.scores:
@@ -160,6 +162,8 @@ class RunOptions:
             raise OptionError(f"batch is {self.batch}; a network call takes at least 1 tile")
         if self.threads is not None and self.threads < 1:
             raise OptionError(f"threads is {self.threads}; at least 1 is needed")
+        if self.trace is not None:
+            object.__setattr__(self, "trace", Path(self.trace))  # whoever gives text means a path
         if self.memory_limit < 1:
             raise OptionError(f"memory_limit is {self.memory_limit}; give bytes, e.g. 2**31")
 
