@@ -71,6 +71,6 @@ def open_session(
         return OnnxSession(network, tile=tile, batch=batch, threads=threads, device=first)
     except DeviceError as error:
         if not others:
-            raise DeviceError(f"{error}; --device cpu runs it") from error
+            raise DeviceError(f"{error}; try --device cpu") from error
         note = f"{error}; the CPU runs it"
     return OnnxSession(network, tile=tile, batch=batch, threads=threads, device=others[0], notes=(note,))
