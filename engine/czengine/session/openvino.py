@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 # Left alone it computes in bfloat16 on processors that can; scores then differ by up to 1.
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-_NOT_ALL = (
-    "fallback to CPU EP has been explicitly disabled"  # onnxruntime, where OpenVINO leaves operators over
-)
+# What onnxruntime says where OpenVINO leaves operators over.
+_NOT_ALL = "fallback to CPU EP has been explicitly disabled"
 _FAILED = "Conversion is failed for: "
 _WHERE_IT_HAPPENED = ("Exception from ", "Check '")
 _lock = threading.Lock()
