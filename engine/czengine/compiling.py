@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from czengine.config import RunOptions
-from czengine.errors import DeviceError
 from czengine.graph.fuse import Fused, Purpose, fuse
 from czengine.graph.retile import retile
 from czengine.graph.signature import parse_onnx
@@ -20,8 +19,8 @@ from czengine.job import Job
 from czengine.kernels.base import OPAQUE
 from czengine.model import Model
 from czengine.session.base import Network, Session
-from czengine.session.devices import Device, available_cores, resolve
-from czengine.session.open import network_of, open_session
+from czengine.session.devices import Device, available_cores
+from czengine.session.open import network_of, on_first, open_session
 from czengine.spec import Task
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Compiled:
     divisor: float
     confidence: float | None
     changes: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +105,9 @@ class Compiler:
 
     def _compile(self, job: Job) -> Compiled:
         """On the first device that takes the network."""
-        first, *others = resolve(self._run.device)
         network = self._fitted(job)
-        try:
-            return self._on(first, job, network)
-        except DeviceError as error:
-            if not others:
-                raise DeviceError(f"{error}; --device cpu runs it") from error
-            return self._on(others[0], job, network, notes=(f"{error}; the CPU runs it",))
+        compiled, notes = on_first(self._run.device, lambda device: self._on(device, job, network))
+        return replace(compiled, notes=notes)
 
     def _fitted(self, job: Job) -> Network:
         """The network as the archive has it, for tiles of the job's size."""
@@ -122,7 +116,7 @@ class Compiler:
             return network
         return replace(network, model=_bytes(retile(parse_onnx(network.model), job.plan.tile)))
 
-    def _on(self, device: Device, job: Job, network: Network, *, notes: tuple[str, ...] = ()) -> Compiled:
+    def _on(self, device: Device, job: Job, network: Network) -> Compiled:
         divisor, confidence, changes = job.inputs.divisor, job.min_confidence, ()
         if self._run.compile:
             purpose = _purpose(job, _VARIANTS[device.provider])
@@ -136,7 +130,7 @@ class Compiler:
             threads=self._run.threads or available_cores(),
             device=device,
         )
-        return Compiled(session=session, divisor=divisor, confidence=confidence, changes=changes, notes=notes)
+        return Compiled(session=session, divisor=divisor, confidence=confidence, changes=changes)
 
 
 def _purpose(job: Job, variant: _Variant) -> Purpose:

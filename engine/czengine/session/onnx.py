@@ -49,7 +49,7 @@ class OnnxSession:
     ModelError
         Where onnxruntime refuses the network, or the network another input shape.
     DeviceError
-        Where OpenVINO cannot run the network, or not here.
+        Where OpenVINO cannot run the network, or cannot run here; whether anything can, only the CPU tells.
     """
 
     def __init__(
@@ -166,11 +166,10 @@ def _options(device: Device, threads: int) -> tuple[onnxruntime.SessionOptions, 
     options.log_severity_level = _FATAL_ONLY
     options.inter_op_num_threads = 1
     if device.provider == "openvino":
+        plugin = openvino.find(device.target)
         options.intra_op_num_threads = 1  # OpenVINO has threads of its own
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        options.add_provider_for_devices(
-            [openvino.find(device.target)], openvino.settings(device.target, threads)
-        )
+        options.add_provider_for_devices([plugin], openvino.settings(device.target, threads))
         return options, None
     options.intra_op_num_threads = threads
     # Waiting threads would keep cores busy that read, decode and write meanwhile.
@@ -179,7 +178,7 @@ def _options(device: Device, threads: int) -> tuple[onnxruntime.SessionOptions, 
 
 
 def _refusal(error: Exception, device: Device) -> CzEngineError:
-    if device.provider == "openvino" and openvino.is_refusal(error):
+    if device.provider == "openvino":
         return DeviceError(f"{device.name} cannot run this network: {openvino.reason(error)}")
     return ModelError(f"onnxruntime refuses the network: {_reason(error)}")
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
-from czengine.errors import ModelError
+from czengine.errors import DeviceError, ModelError
 from czengine.session.base import Network, Session
-from czengine.session.devices import Device
+from czengine.session.devices import Device, resolve
 from czengine.spec import ModelSpec, Runtime
+
+Opened = TypeVar("Opened")
 
 
 def network_of(spec: ModelSpec, model: bytes) -> Network:
@@ -64,3 +69,35 @@ def open_session(
     from czengine.session.onnx import OnnxSession
 
     return OnnxSession(network, tile=tile, batch=batch, threads=threads, device=device)
+
+
+def on_first(device: str, attempt: Callable[[Device], Opened]) -> tuple[Opened, tuple[str, ...]]:
+    """Try what a word for devices stands for, best first.
+
+    Parameters
+    ----------
+    device : str
+        See `czengine.session.devices.resolve`.
+    attempt : callable
+        Opens something on a device; raises DeviceError where that cannot be.
+
+    Returns
+    -------
+    (what was opened, tuple of str)
+        Notes say why a better device was not taken.
+
+    Raises
+    ------
+    OptionError
+        Where `device` means nothing.
+    MissingExtra, DeviceError
+        Where the device that was asked for is not there or refuses; what else `attempt` raises.
+    """
+    first, *others = resolve(device)
+    try:
+        return attempt(first), ()
+    except DeviceError as error:
+        if not others:
+            raise DeviceError(f"{error}; try --device cpu") from error
+        note = f"{error}; the CPU runs it"
+    return attempt(others[0]), (note,)

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 # Left alone it computes in bfloat16 on processors that can; scores then differ by up to 1.
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-_NOT_ALL = (
-    "fallback to CPU EP has been explicitly disabled"  # onnxruntime, where OpenVINO leaves operators over
-)
+# What onnxruntime says where OpenVINO leaves operators over.
+_NOT_ALL = "fallback to CPU EP has been explicitly disabled"
 _FAILED = "Conversion is failed for: "
-_WHERE_IT_HAPPENED = ("Exception from ", "Check '", "[ONNXRuntimeError]")
+_WHERE_IT_HAPPENED = ("Exception from ", "Check '")
 _lock = threading.Lock()
 
 
@@ -64,16 +63,9 @@ def settings(target: str, threads: int) -> dict[str, str]:
     return {"load_config": json.dumps({target.partition(".")[0]: exact})}
 
 
-def is_refusal(error: Exception) -> bool:
-    """Whether onnxruntime's error says that OpenVINO, not onnxruntime, cannot take the network."""
-    from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
-
-    return isinstance(error, EPFail) or _NOT_ALL in str(error)
-
-
 def reason(error: Exception) -> str:
     """What stops OpenVINO, in one line, out of a message of many."""
-    text = str(error)
+    text = str(error).split(" : ", 3)[-1]
     if _NOT_ALL in text:
         return "it does not know all of its operators"
     lines = [line.strip(" -") for line in text.splitlines()]
