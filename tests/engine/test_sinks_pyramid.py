@@ -1,18 +1,19 @@
-"""The nearest pixel, and pyramids that come in rows, against picking from the whole plane."""
+"""The nearest pixel, and levels picked from smaller ones, against picking from full resolution."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from czengine.sinks.pyramid import LevelRows, nearest
+from czengine.sinks.pyramid import nearest, pieces, source_of
 
 QUARTERS = st.integers(1, 20).map(lambda n: Fraction(n, 4))
+ASCENDING = st.lists(st.integers(0, 200), min_size=1, max_size=60).map(sorted)
 
 
 def nearest_by_search(size: int, of: int, step: Fraction, offset: Fraction) -> list[int]:
@@ -39,56 +40,64 @@ def test_a_shift_of_half_a_pixel_does_not_depend_on_the_last_bits_of_a_scale() -
     np.testing.assert_array_equal(found, np.arange(0, 10000, 2))
 
 
-def collect(
-    level: LevelRows, plane: NDArray[np.int64], step: int, block: int
-) -> tuple[NDArray[np.int64], list[int]]:
-    """Everything a level hands on for a plane that comes in `step` rows; and the heights of the pieces."""
-    pieces, heights, expected_y = [], [], 0
-    for y in range(0, plane.shape[1], step):
-        first, rows = level.push(y, plane[:, y : y + step])
-        if rows.shape[1]:
-            assert first == expected_y
-            assert first % block == 0
-            expected_y += rows.shape[1]
-            heights.append(rows.shape[1])
-        pieces.append(rows)
-    return np.concatenate(pieces, axis=1), heights
+def picks(sizes: list[int], factors: list[int], offset: float = 0.0) -> list[dict[str, NDArray[np.intp]]]:
+    """Levels of a square plane whose pixels are `factors` times larger."""
+    of = sizes[0]
+    found = [
+        nearest(size, of, step=f, offset=offset if f > 1 else 0.0)
+        for size, f in zip(sizes, factors, strict=True)
+    ]
+    return [{"y": level, "x": level} for level in found]
+
+
+def test_halving_takes_from_the_level_before() -> None:
+    levels = picks([100, 50, 25, 13], [1, 2, 4, 8])
+    for number in (1, 2, 3):
+        source, at = source_of(levels, number)
+        assert source == number - 1
+        np.testing.assert_array_equal(at["y"], np.arange(0, 2 * len(at["y"]), 2))
+
+
+def test_what_no_smaller_level_holds_is_taken_from_full_resolution() -> None:
+    levels = picks([120, 60, 40, 20], [1, 2, 3, 6])
+    assert [source_of(levels, number)[0] for number in (1, 2, 3)] == [0, 0, 2]
+    levels[2]["x"] = levels[1]["x"][:40]  # one axis alone does not help
+    assert source_of(levels, 2)[0] == 0
 
 
 @given(
-    height=st.integers(1, 60),
-    width=st.integers(1, 20),
-    step=st.integers(1, 20),
-    block=st.integers(1, 8),
-    scale=QUARTERS,
-    offset=st.integers(-8, 8).map(lambda n: n / 4),
+    size=st.integers(1, 60),
+    factors=st.lists(st.integers(1, 8), min_size=1, max_size=3),
+    offset=st.integers(-4, 12).map(lambda n: n / 4),
 )
-def test_rows_make_the_level_of_the_whole_plane(
-    height: int, width: int, step: int, block: int, scale: Fraction, offset: float
-) -> None:
-    size = max(int(height / scale), 1), max(int(width / scale), 1)
-    rows = nearest(size[0], height, step=float(scale), offset=offset)
-    columns = nearest(size[1], width, step=float(scale), offset=offset)
-    level = LevelRows(rows, columns, block)
-    for seed in range(2):  # the second plane must not see the first
-        plane = np.random.default_rng(seed).integers(0, 1000, (2, height, width))
-        found, heights = collect(level, plane, step, block)
-        np.testing.assert_array_equal(found, plane[np.ix_(range(2), rows, columns)])
-        assert all(h % block == 0 for h in heights[:-1])  # whole blocks, but for the last
+def test_every_level_is_what_full_resolution_gives(size: int, factors: list[int], offset: float) -> None:
+    levels = picks([size, *(max(size // f, 1) for f in factors)], [1, *factors], offset)
+    plane = np.random.default_rng(size).integers(0, 1000, (size, size))
+    made = [plane]
+    for number in range(1, len(levels)):
+        source, at = source_of(levels, number)
+        assert source < number
+        made.append(made[source][np.ix_(at["y"], at["x"])])
+        np.testing.assert_array_equal(made[-1], plane[np.ix_(levels[number]["y"], levels[number]["x"])])
 
 
-def test_a_plane_that_was_given_up_leaves_nothing_in_the_next() -> None:
-    level = LevelRows(np.arange(0, 8, 2), np.arange(3), 4)
-    level.push(0, np.full((1, 6, 3), 7))
-    first, rows = level.push(0, np.zeros((1, 8, 3)))
-    assert first == 0
-    assert not rows.any()
+@given(ASCENDING, st.integers(1, 50))
+def test_pieces_are_all_of_it_in_order_and_never_cross_an_edge(numbers: list[int], edge: int) -> None:
+    indices, at, found = np.asarray(numbers), 0, []
+    for into, taken in pieces(indices, edge):
+        assert into.start == at
+        at = into.stop
+        part: Any = np.arange(201)[taken]
+        assert len(part) == into.stop - into.start > 0
+        assert len(set((part // edge).tolist())) == 1
+        found += part.tolist()
+    assert found == numbers
+    cells = [number // edge for number in numbers]
+    assert len(list(pieces(indices, edge))) == len(set(cells))  # what lies between two edges is read once
 
 
-@pytest.mark.parametrize("height", [5, 8])
-def test_little_is_held(height: int) -> None:
-    level = LevelRows(np.arange(0, 4096, 2), np.arange(10), 64)
-    for y in range(0, 4096 - height, height):
-        level.push(y, np.zeros((1, height, 10), np.uint8))
-        held = sum(rows.shape[1] for rows in level._held)
-        assert held < 64
+def test_equal_distances_are_slices() -> None:
+    assert list(pieces(np.arange(0, 12, 3), 100)) == [(slice(0, 4), slice(0, 10, 3))]
+    assert list(pieces(np.array([5]), 4)) == [(slice(0, 1), slice(5, 6, 1))]
+    assert list(pieces(np.array([0, 1, 3]), 4)) == [(slice(0, 3), [0, 1, 3])]
+    assert list(pieces(np.array([2, 2]), 4)) == [(slice(0, 2), [2, 2])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,78 +12,75 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+import zarr.codecs
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from czengine.config import InputOptions
 from czengine.errors import ImageError
 from czengine.geometry import Region
+from czengine.sources.base import PlaneGroup
+from czengine.sources.chunks import Chunks
 from czengine.sources.collection import open_images
-from czengine.sources.zarrsource import ZarrSource
+from tests.support.cells import Case, cases, cells, expected, open_one
 from tests.support.images import chunk_files, pattern, write_array, write_ome_zarr
 from tests.support.shared import shared_path
 
 
-def open_one(path: Path, **options: Any) -> ZarrSource:
-    return open_images(path, InputOptions(**options))[0]
-
-
-def expected(
-    data: NDArray[Any], axes: str, plane: tuple[int, ...], region: Region, channels: list[int]
-) -> NDArray[Any]:
-    """One pixel at a time, the slow obvious way."""
-    out = np.empty((len(channels), region.height, region.width), data.dtype.newbyteorder("="))
-    counted = [axis for axis in axes if axis not in "csyx"]
-    for position in np.ndindex(out.shape):
-        channel, y, x = position
-        place = dict(zip(counted, plane, strict=True)) | {"y": region.y + y, "x": region.x + x}
-        place |= {"c": channels[channel], "s": channels[channel]}
-        out[position] = data[tuple(place[axis] for axis in axes)]
-    return out
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> dict[str, Any]:
-    """A small array with axes in any order, how it is stored, and what is read of it."""
-    extra = draw(st.lists(st.sampled_from("tczp"), unique=True, max_size=3))
-    if "c" in extra and draw(st.booleans()):
-        extra[extra.index("c")] = "s"
-    axes = "".join(draw(st.permutations([*extra, "y", "x"])))
-    shape = tuple(draw(st.integers(1, 9 if axis in "yx" else 4)) for axis in axes)
-    size = dict(zip(axes, shape, strict=True))
-    y, x = (draw(st.integers(0, size[axis] - 1)) for axis in "yx")
-    channels = size.get("c", size.get("s", 1))
-    inner = tuple(draw(st.integers(1, n)) for n in shape)
-    zarr_format = draw(st.sampled_from([2, 3]))
-    sharded = zarr_format == 3 and draw(st.booleans())
-    return {
-        "axes": axes,
-        "data": pattern(shape, draw(st.sampled_from(["u1", ">u2", "<i2", "u4", ">f4", "f8", "bool"]))),
-        "store": {
-            "zarr_format": zarr_format,
-            "chunks": inner,
-            "shards": tuple(n * draw(st.integers(1, 2)) for n in inner) if sharded else None,
-            **({"order": draw(st.sampled_from("CF"))} if zarr_format == 2 else {}),
-        },
-        "plane": tuple(draw(st.integers(0, size[axis] - 1)) for axis in axes if axis not in "csyx"),
-        "region": Region(y, x, draw(st.integers(1, size["y"] - y)), draw(st.integers(1, size["x"] - x))),
-        "channels": draw(st.lists(st.integers(0, channels - 1), unique=True, min_size=1)),
-    }
-
-
 @given(case=cases())
 @settings(max_examples=60, deadline=None)
-def test_any_array_reads_as_numpy_indexes_it(case: dict[str, Any]) -> None:
+def test_any_array_reads_as_numpy_indexes_it(case: Case) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = write_array(Path(folder) / "a.zarr", case["data"], **case["store"])
-        source = open_one(path, axes=case["axes"])
-        found = source.read(case["plane"], case["region"], case["channels"])
-    wanted = expected(case["data"], case["axes"], case["plane"], case["region"], case["channels"])
+        path = case.write(Path(folder))
+        with open_one(path, axes=case.axes) as source:
+            pending = source.request(case.group, case.region, case.channels)
+            missing = source.missing(case.group, case.region, case.channels)
+            found = pending.result()
+        stored = zarr.open_array(str(path), mode="r")[...]
+    wanted = expected(np.asarray(stored), case.axes, case.group, case.region, case.channels)
     np.testing.assert_array_equal(found, wanted)
     assert found.dtype == source.info.dtype
     assert found.dtype.isnative
     assert found.flags.c_contiguous
+    if missing is not None:
+        np.testing.assert_array_equal(found, np.full_like(found, missing))
+        assert source.chunks_decoded == 0
+
+
+def test_one_plane_is_a_group_of_one(tmp_path: Path) -> None:
+    data = pattern((3, 4, 10, 12))
+    with open_one(write_array(tmp_path / "a.zarr", data), axes="tzyx") as source:
+        np.testing.assert_array_equal(source.read((2, 1), Region(1, 2, 3, 4), [0])[0], data[2, 1, 1:4, 2:6])
+
+
+def test_planes_of_a_group_come_in_storage_order(tmp_path: Path) -> None:
+    data = pattern((3, 2, 4, 5, 6))
+    group = PlaneGroup((range(1, 3), range(4)))
+    with open_one(write_array(tmp_path / "a.zarr", data), axes="tczyx") as source:
+        found = source.request(group, Region(0, 0, 5, 6), [1]).result()
+    for pixels, (t, z) in zip(found, group.planes, strict=True):
+        np.testing.assert_array_equal(pixels[0], data[t, 1, z])
+
+
+def test_several_threads_read_at_once(tmp_path: Path) -> None:
+    data = pattern((64, 80))
+    path = write_array(tmp_path / "a.zarr", data, chunks=(8, 8), shards=(16, 16))
+    with open_one(path) as source, ThreadPoolExecutor(4) as pool:
+
+        def read(cell: tuple[PlaneGroup, Region, list[int]]) -> bool:
+            region = cell[1]
+            wanted = data[region.y : region.bottom, region.x : region.right]
+            return np.array_equal(source.request(*cell).result()[0, 0], wanted)
+
+        assert all(pool.map(read, cells(source.info)))
+    assert source.chunks_decoded == 80
+
+
+def test_leaving_waits_for_what_is_being_read(tmp_path: Path) -> None:
+    data = pattern((512, 512))
+    with open_one(write_array(tmp_path / "a.zarr", data, chunks=(64, 64))) as source:
+        pending = [source.request(*cell) for cell in cells(source.info)]
+    assert all(reading._promise.done() for reading in pending)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(source.read((), Region(0, 0, 512, 512), [0])[0], data)  # opens it again
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -112,6 +110,8 @@ STORES: dict[str, dict[str, Any]] = {
     "v3 zstd": {"version": "0.5"},
     "v3 blosc": {"version": "0.5", "compressors": zarr.codecs.BloscCodec(typesize=2)},
     "v3 shards": {"version": "0.5", "shards": (1, 32, 32)},
+    "v2 lz4": {"version": "0.4", "compressors": numcodecs.LZ4()},  # this and the next: by zarr-python
+    "v2 delta": {"version": "0.4", "filters": [numcodecs.Delta("u2")], "compressors": numcodecs.Blosc()},
 }
 
 
@@ -142,18 +142,43 @@ def test_a_damaged_chunk_is_named(tmp_path: Path, store: str, damage: Any, chann
     bad = files[-2]  # of channel 1, above and left of the corner
     damage(bad)
     source = open_one(path)
+    pending = source.request(PlaneGroup(()), Region(0, 0, 64, 64), channels)
     with pytest.raises(ImageError) as caught:
-        source.read((), Region(0, 0, 64, 64), channels)
+        pending.result()
     assert str(bad) in str(caught.value)
     assert "copy or convert the image again" in str(caught.value)
     assert source.read((), Region(0, 0, 64, 64), [0]).shape == (1, 64, 64)
 
 
-def test_a_read_that_fails_everywhere_and_nowhere_still_says_which_image(tmp_path: Path) -> None:
-    source = open_one(write_ome_zarr(tmp_path / "i.zarr", pattern((8, 8)), "yx"))
-    assert str(source._damage([], OSError(5, "Input/output error"))) == (
-        "i.zarr cannot be read: [Errno 5] Input/output error"
+@pytest.mark.parametrize(
+    ("store", "damage", "said"),
+    [
+        ("v2 blosc", truncate, "is damaged: the file is cut short, "),
+        ("v2 delta", truncate, "is damaged: the file is cut short, "),
+        ("v3 zstd", empty, "is damaged: the file is empty; "),
+        ("v3 shards", empty, "is damaged: the file is empty; "),
+        ("v2 zlib", truncate, "cannot be decoded ("),
+        ("v2 lz4", garble, "cannot be decoded ("),
+    ],
+)
+def test_the_damage_is_described(tmp_path: Path, store: str, damage: Any, said: str) -> None:
+    path = write_ome_zarr(
+        tmp_path / "i.zarr", pattern((2, 64, 64)), "cyx", chunks=(1, 16, 16), **STORES[store]
     )
+    bad = chunk_files(path / "0")[0]
+    damage(bad)
+    with open_one(path) as source, pytest.raises(ImageError) as caught:
+        source.read((), Region(0, 0, 64, 64), [0, 1])
+    assert str(caught.value).startswith(f"chunk {bad} {said}")
+    assert str(caught.value).count(str(bad)) == 1
+    assert source.chunks_decoded == 0
+
+
+def test_a_read_that_fails_everywhere_and_nowhere_still_says_which_image(tmp_path: Path) -> None:
+    path = write_array(tmp_path / "a.zarr", pattern((8, 8)))
+    chunks = Chunks(zarr.open_array(str(path), mode="r"), path, "i.zarr")
+    error = chunks.damage((slice(0, 8), slice(0, 8)), OSError(5, "Input/output error"), lambda part: None)
+    assert str(error) == "i.zarr cannot be read: [Errno 5] Input/output error"
 
 
 def test_a_folder_above_the_store_says_what_it_holds(tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ def blocks_of(sink: Sink, height: int, width: int) -> list[Region]:
     return [Region(y, x, rows, columns).clipped(height, width) for y, x in corners]
 
 
-def write_planes(sink: Sink, pixels: NDArray[Any], *, threads: int = 2, seed: int = 0) -> None:
+def write_planes(
+    sink: Sink, pixels: NDArray[Any], *, threads: int = 2, seed: int = 0, finish: bool = True
+) -> None:
     """Write every block of every plane, in random order, by several threads; then make the pyramid."""
     planes = list(product(*(range(n) for n in pixels.shape[1:-2])))
     blocks = list(product(planes, blocks_of(sink, *pixels.shape[-2:])))
@@ -65,7 +67,8 @@ def write_planes(sink: Sink, pixels: NDArray[Any], *, threads: int = 2, seed: in
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(write, blocks))
-    sink.finish(threads)
+    if finish:
+        sink.finish(threads)
 
 
 def write_result(targets: Sequence[Target], *, seed: int = 0) -> NDArray[Any]:

@@ -110,15 +110,20 @@ def _preview(
     k = _small_level(info, edge)
     step = -(-_edge(info, k) // edge)
     wanted = range(max(len(scores), 1))
-    results = [read_small(_open_result(t, k), plane, wanted, step=step) for t in targets]
+    results = []
+    for target in targets:
+        with _open_result(target, k) as result:
+            results.append(read_small(result, plane, wanted, step=step))
+    with _open_image(info, k) as image:
+        pixels = read_small(image, plane, shown, step=step)
     x = info.axes.index("x")
     return Preview(
         title=info.name if title is None else title,
-        image=read_small(_open_image(info, k), plane, shown, step=step),
+        image=pixels,
         is_color=info.is_color,
         labels=tuple(
-            LabelPicture(pixels=pixels[0], classes=target.classes)
-            for target, pixels in zip(targets, results, strict=True)
+            LabelPicture(pixels=labels[0], classes=target.classes)
+            for target, labels in zip(targets, results, strict=True)
             if target.kind == "labels"
         ),
         scores=results[0] if scores else None,

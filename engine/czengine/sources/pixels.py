@@ -184,7 +184,7 @@ def _open_tensorstore(array: Array, folder: Path, threads: int, *, writable: boo
         "driver": "zarr" if array.metadata.zarr_format == 2 else "zarr3",
         "kvstore": {
             "driver": "file",
-            "path": f"{folder.absolute().as_posix()}/",
+            "path": f"{folder.resolve().as_posix()}/",  # it refuses ".."
             "file_io_sync": False,  # a result counts once its folder is renamed; what is durable then, the disk decides
         },
         "recheck_cached_data": "open",

@@ -7,6 +7,8 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +95,10 @@ class ZarrSource:
         with self._lock:
             flying, self._flying = self._flying, set()
             pixels, self._pixels = self._pixels, None
-        for reading in flying:
-            reading.wait()
         if pixels is not None:
             pixels.close()
+        for reading in flying:
+            reading.wait()
 
     def _opened(self) -> Pixels:
         with self._lock:
@@ -152,4 +154,5 @@ class _Reading:
 
     def wait(self) -> None:
         """Wait until nothing is being read, whatever comes of it."""
-        self._promise.exception()
+        with suppress(CancelledError):
+            self._promise.exception()
