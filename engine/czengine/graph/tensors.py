@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 _FEW = 64
 _CALCULATED = (
-    "Add Cast Ceil Concat Constant Div Equal Flatten Floor Gather Greater Identity Less Max Min Mul Neg Reciprocal"
+    "Add And Cast Ceil Concat Constant Div Equal Flatten Floor Gather Greater Identity Less Max Min Mul Neg Reciprocal"
     " ReduceProd Reshape Shape Slice Sqrt Squeeze Sub Transpose Unsqueeze Where"
 )
 
