@@ -38,6 +38,8 @@ class Purpose:
         Type of the pixels to go in, e.g. "uint16"; None for float32 ones that are divided already.
     divisor : float
         What pixels are divided by before the network sees them; 1.0 leaves them as they are.
+    turned : bool
+        Whether both ends may be channels-first.
     """
 
     task: Task
@@ -45,6 +47,7 @@ class Purpose:
     labels: tuple[int, ...] | None = None
     pixels: str | None = None
     divisor: float = 1.0
+    turned: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +105,10 @@ def fuse(model: ModelProto, purpose: Purpose, *, channels: int | None = None) ->
         changes.append(f"{loops} loop{'s' if loops > 1 else ''} written out")
     confidence = _scores(draft, purpose, changes)
     layout, output_layout = draft.signature.layout, draft.signature.output_layout
-    if output_layout == "NHWC" and channels_first_output(draft):
+    if purpose.turned and output_layout == "NHWC" and channels_first_output(draft):
         output_layout = "NCHW"
         changes.append("output left channels-first")
-    if layout == "NHWC" and channels_first_input(draft):
+    if purpose.turned and layout == "NHWC" and channels_first_input(draft):
         layout = "NCHW"
         changes.append("input taken channels-first")
     labels = _labels(draft, purpose, output_layout, changes)
