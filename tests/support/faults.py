@@ -96,10 +96,6 @@ class FaultySession:
     def device(self) -> str:
         return self.session.device
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return ()
-
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         self.before()
         return self.session.run(batch)
