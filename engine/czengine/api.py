@@ -12,8 +12,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from czengine import kernels
+from czengine.certificate import certify, reach_of
 from czengine.config import InputOptions, OutputOptions, RunOptions, kernel_name
-from czengine.describe import describe_job, describe_model
+from czengine.describe import describe_certificate, describe_grid, describe_job, describe_model
 from czengine.errors import OptionError
 from czengine.job import Job, prepare_job
 from czengine.kernels.base import Kernels
@@ -219,7 +220,11 @@ def inspect(
     """
     opened = _opened(model)
     jobs = plan(opened, image, inputs=inputs, output=output, run=run) if image is not None else ()
-    return {"model": describe_model(opened.spec), "images": [describe_job(job) for job in jobs]}
+    certificate = certify(reach_of(opened.spec, opened.network), opened.spec.border)
+    return {
+        "model": {**describe_model(opened.spec), "certificate": describe_certificate(certificate)},
+        "images": [{**describe_job(job), "grid": describe_grid(job.plan, certificate)} for job in jobs],
+    }
 
 
 def _opened(model: ModelLike) -> Model:
