@@ -37,7 +37,8 @@ class Reach:
         The stride grid: a picture moved by a multiple of it moves the output equally. Of a network that pads by
         the size of its input, this holds for sizes that are multiples of it too.
     unknown : tuple of str
-        Nodes that look at the whole tile or are not understood: name and operator, e.g. "gap (GlobalMaxPool)".
+        Nodes that look at the whole tile, then those that are not understood: name and operator, e.g.
+        "gap (GlobalMaxPool)".
     """
 
     before: tuple[int, int] | None = None
@@ -78,7 +79,7 @@ def analyze(model: ModelProto, *, tile: tuple[int, int] | None = None, layout: L
     found = [
         _analyze(model, signature, (batch, *size)) for batch, size in zip(_OPEN_BATCHES, sizes, strict=True)
     ]
-    unknown = tuple(dict.fromkeys([name for reach in found for name in reach.unknown] + list(whole)))
+    unknown = tuple(dict.fromkeys([*whole, *(name for reach in found for name in reach.unknown)]))
     if not unknown and found[0] != found[1]:  # it has numbers inside that are meant for one size
         unknown = (_last(model, signature),)
     return Reach(unknown=unknown) if unknown else found[0]
