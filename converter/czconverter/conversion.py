@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,9 +27,8 @@ from czconverter.package.zipping import zip_folder
 from czconverter.planning import Plan, hints, make_plan, times, with_steps_parsed
 from czconverter.report import Comparison, ConversionReport
 from czconverter.sources import opened
+from czengine.certificate import Certificate, certify, reach_of
 from czengine.errors import ModelError
-from czengine.graph.locality import whole_tile_layers
-from czengine.graph.reach import analyze
 from czengine.graph.signature import parse_onnx
 from czengine.model import Model
 from czengine.spec import Runtime
@@ -37,7 +36,6 @@ from czengine.spec import Runtime
 _OPSETS = (17, 18)  # 18 where an exporter has nothing older
 _LEGACY_OPSET = 12  # what readers of .czmodel promise
 _LEAK = 1e-3  # of the outputs' range: less is not worth a word
-_MOST_NAMES = 5
 _UNREST = 10  # times what the source differs from itself, an archive may differ from it
 _NAMESPACE = uuid.UUID("6f3cf7e4-6f0b-5d0e-9b61-2d6b1f3c9a57")  # ours, for ids made from content
 _ONE_AT_A_TIME = threading.RLock()  # the frameworks keep names, policies and messages for the whole process
@@ -209,8 +207,7 @@ def _report(
 ) -> ConversionReport:
     spec = model.spec
     graph = parse_onnx(model.network) if spec.runtime is Runtime.ONNX else None
-    whole = whole_tile_layers(graph) if graph else ()
-    radius = analyze(graph).radius if graph else None
+    certificate = certify(reach_of(spec, model.network), plan.metadata.sides)
     return ConversionReport(
         target=path,
         id=spec.id,
@@ -227,41 +224,26 @@ def _report(
         opset=spec.opset,
         comparison=comparison,
         tolerance=options.tolerance,
-        whole_tile_layers=whole,
-        radius=radius,
+        certificate=certificate,
         border_leak=leak,
         lost=plan.lost,
-        warnings=(*plan.network.notes, *spec.warnings, *hints(plan), *_seams(plan, whole, radius, leak)),
+        warnings=(*plan.network.notes, *spec.warnings, *hints(plan), *_seams(plan, certificate, leak)),
         seconds=0.0,
     )
 
 
-def _seams(
-    plan: Plan, whole: Sequence[str], radius: tuple[int, int] | None, leak: float | None
-) -> tuple[str, ...]:
+def _seams(plan: Plan, certificate: Certificate, leak: float | None) -> tuple[str, ...]:
     """Why tiles of this network may not fit together."""
-    found, border = [], plan.metadata.sides
+    found = []
     if plan.metadata.border is None:
         found.append("no border was given, so tiles do not overlap and seams will show; give --border")
-    if whole:
-        more = f" and {len(whole) - _MOST_NAMES} more" if len(whole) > _MOST_NAMES else ""
-        found.append(
-            "layers look at the whole tile, so results depend on where tiles lie:"
-            f" {', '.join(whole[:_MOST_NAMES])}{more}"
-        )
-    elif radius is not None and any(side < reach for side, reach in zip(border, radius, strict=True)):
-        found.append(
-            f"the border of {times(border)} pixels is smaller than the receptive field, which reaches"
-            f" {times(radius)} pixels to each side{_measured(leak)}"
-        )
-    elif radius is None and leak is not None and leak > _LEAK:
-        found.append(
-            f"the border of {times(border)} pixels is smaller than what the network looks at{_measured(leak)}"
-        )
+    leaking = leak is not None and leak > _LEAK
+    if certificate.reasons or leaking or (certificate.radius and not certificate.exact):
+        found.append(f"{certificate.sentence}{_measured(leak)}")
     return tuple(found)
 
 
 def _measured(leak: float | None) -> str:
-    if leak is None:
+    if not leak:  # nothing was seen, which proves nothing
         return ""
     return f"; in a trial pixels beyond the border changed outputs by up to {leak:.1%} of their range"

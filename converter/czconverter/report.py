@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from czengine.certificate import Certificate
 from czengine.spec import Runtime
 
 
@@ -69,10 +70,8 @@ class ConversionReport:
         The proof.
     tolerance : float
         Largest relative error that was allowed.
-    whole_tile_layers : tuple of str
-        Layers whose every output depends on the whole tile; tiles of such networks leave seams.
-    radius : (y, x) or None
-        Receptive field: how many pixels an output looks at most to each side; None where the graph does not prove it.
+    certificate : Certificate
+        Whether the border is as large as the network looks far, as its graph proves.
     border_leak : float or None
         Largest change of an output, relative to their range, that pixels farther away than the border made in a trial;
         0 proves nothing. None where the tile is too small to try.
@@ -99,8 +98,7 @@ class ConversionReport:
     opset: int | None
     comparison: Comparison
     tolerance: float
-    whole_tile_layers: tuple[str, ...]
-    radius: tuple[int, int] | None
+    certificate: Certificate
     border_leak: float | None
     lost: tuple[str, ...]
     warnings: tuple[str, ...]

@@ -13,9 +13,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from czengine import kernels
+from czengine.certificate import certify, reach_of
 from czengine.compiling import Compiler
 from czengine.config import InputOptions, OutputOptions, RunOptions, TilingOptions, kernel_name
-from czengine.describe import describe_job, describe_model
+from czengine.describe import describe_certificate, describe_grid, describe_job, describe_model
 from czengine.errors import OptionError
 from czengine.job import Job, prepare_job
 from czengine.kernels.base import Kernels
@@ -255,7 +256,15 @@ def inspect(
     jobs = (
         plan(opened, image, inputs=inputs, output=output, tiling=tiling, run=run) if image is not None else ()
     )
-    return {"model": describe_model(opened.spec), "images": [describe_job(job) for job in jobs]}
+    reach = reach_of(opened.spec, opened.network)
+    certificate = certify(reach, opened.spec.border)
+    return {
+        "model": {**describe_model(opened.spec), "certificate": describe_certificate(certificate)},
+        "images": [
+            {**describe_job(job), "grid": describe_grid(job.plan, certify(reach, job.tiling.border))}
+            for job in jobs
+        ],
+    }
 
 
 def _opened(model: ModelLike) -> Model:

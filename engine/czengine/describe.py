@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from czengine.certificate import Certificate, on_grid, verdict
 from czengine.job import Job
+from czengine.plan import TilePlan
 from czengine.spec import ModelSpec
 
 
@@ -47,4 +49,25 @@ def describe_job(job: Job) -> dict[str, Any]:
         "batch": job.batch,
         "exists": [str(target.path) for target in job.targets if target.path.exists()],
         "notes": list(job.notes),
+    }
+
+
+def describe_certificate(certificate: Certificate) -> dict[str, Any]:
+    """What a network's graph proves about a border, and the sentence that says so."""
+    return {
+        **asdict(certificate),
+        "exact": certificate.exact,
+        "enough": certificate.enough,
+        "sentence": certificate.sentence,
+    }
+
+
+def describe_grid(plan: TilePlan, certificate: Certificate) -> dict[str, Any]:
+    """Where tiles lie on the stride grid; the verdict joins that with the certificate, of the border they have."""
+    grid = on_grid(plan, certificate.stride)
+    return {
+        **asdict(grid),
+        "exact": grid.exact,
+        "sentence": grid.sentence,
+        "verdict": verdict(certificate, grid),
     }

@@ -12,6 +12,7 @@ from typing import Any
 from czconverter.report import Comparison, ConversionReport
 from czengine.cli.listeners import ProgressMode, emit
 from czengine.cli.tables import print_notes
+from czengine.describe import describe_certificate
 
 
 @contextmanager
@@ -47,6 +48,7 @@ def report_values(report: ConversionReport) -> dict[str, Any]:
     return {
         **asdict(report),
         "target": str(report.target),
+        "certificate": describe_certificate(report.certificate),
         "comparison": {**asdict(report.comparison), "relative_error": error},
     }
 
@@ -59,20 +61,12 @@ def _facts(report: ConversionReport) -> dict[str, str]:
         "source:": f"{report.source} ({report.framework})",
         "inside:": f"{inside}{weights}",
         "tile:": f"{tile[0]} × {tile[1]} pixels, border {border[0]} and {border[1]} (y, x)",
-        "looks at:": "unknown"
-        if report.radius is None
-        else f"{report.radius[0]} and {report.radius[1]} pixels to each side (y, x)",
+        "certificate:": report.certificate.sentence,
         "channels:": f"{report.channels} in, {report.outputs} out",
         "compared:": _comparison(report.comparison),
         "time:": f"{report.seconds:.1f} s in all",
         "per picture:": f"source {_each(report, 'source')}, archive {_each(report, 'archive')}",
     }
-
-
-def _radius(radius: tuple[int, int] | None) -> str:
-    if radius is None:
-        return "unknown: its graph does not prove how far"
-    return f"{radius[0]} and {radius[1]} pixels to each side (y, x)"
 
 
 def _comparison(comparison: Comparison) -> str:

@@ -60,7 +60,8 @@ def print_description(description: dict[str, Any]) -> None:
 
 def _model_facts(model: dict[str, Any]) -> dict[str, str]:
     """Facts by field of ModelSpec; those that say nothing are left out."""
-    tile, border = model["tile"], model["border"]
+    tile, border, certificate = model["tile"], model["border"], model["certificate"]
+    stride = certificate["stride"]
     facts = {
         "id": model["id"],
         "description": model["description"],
@@ -77,6 +78,8 @@ def _model_facts(model: dict[str, Any]) -> dict[str, str]:
         "opset": model["opset"],
         "tile": f"{tile[0]} × {tile[1]} pixels (height × width)",
         "border": f"{border[0]} and {border[1]} pixels per side (y, x)",
+        "certificate": certificate["sentence"],
+        "stride_grid": stride and f"{stride[0]} and {stride[1]} pixels (y, x)",
         "pixel_types": ", ".join(" or ".join(item) for item in model["pixel_types"]),
         "color_handling": model["color_handling"],
         "scale_inputs": "integers divided by their maximum" if model["scale_inputs"] else "raw values",
@@ -99,6 +102,8 @@ def _image_facts(image: dict[str, Any]) -> dict[str, str]:
         "axes": f"{image['axes']} {' × '.join(map(str, image['shape']))}, {image['dtype']}",
         "format": f"OME-Zarr {image['ngff']}" if image["ngff"] else "plain zarr",
         "work": f"{_count(image['planes'], 'plane')} of {_count(image['tiles_per_plane'], 'tile')}",
+        "grid": image["grid"]["sentence"],
+        "seams": image["grid"]["verdict"],
         "recompute factor": f"{image['recompute_factor']:.2f}",
         "input": f"channels {image['channels']}, divided by {image['divisor']:g}",
         "memory": f"{image['memory_bytes'] / 2**20:.0f} MiB and what the network itself needs",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
+from czengine.graph.functions import inlined
 from czengine.graph.shapes import Shape, tile_shapes, whole_numbers
 from czengine.graph.signature import read_signature
 from czengine.spec import Layout
@@ -49,13 +50,10 @@ def whole_tile_layers(model: ModelProto, *, layout: Layout | None = None) -> tup
     Raises
     ------
     ModelError
-        Where the network is not one image in, one image out.
+        Where the network is not one image in, one image out, or its functions cannot be put in place.
     """
-    from onnx import inliner
-
     signature = read_signature(model, layout=layout)
-    if model.functions:
-        model = inliner.inline_local_functions(model)
+    model = inlined(model)
     pixels = (1, 2) if signature.layout == "NHWC" else (2, 3)
     axes: dict[str, Axes] = {signature.input_name: tuple(axis in pixels for axis in range(4))}
     shapes, numbers = tile_shapes(model, signature), whole_numbers(model)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from czengine.errors import ModelError
+from czengine.graph.functions import inlined
 from czengine.graph.lines import BATCH, Line
 from czengine.graph.locality import whole_tile_layers
 from czengine.graph.signature import Signature, read_signature
@@ -37,7 +37,8 @@ class Reach:
         The stride grid: a picture moved by a multiple of it moves the output equally. Of a network that pads by
         the size of its input, this holds for sizes that are multiples of it too.
     unknown : tuple of str
-        Nodes that look at the whole tile or are not understood: name and operator, e.g. "gap (GlobalMaxPool)".
+        Nodes that look at the whole tile, then those that are not understood: name and operator, e.g.
+        "gap (GlobalMaxPool)".
     """
 
     before: tuple[int, int] | None = None
@@ -72,28 +73,16 @@ def analyze(model: ModelProto, *, tile: tuple[int, int] | None = None, layout: L
         Where the network is not one image in, one image out, or its functions cannot be put in place.
     """
     signature = read_signature(model, layout=layout)
-    model = _inlined(model)
+    model = inlined(model)
     whole = whole_tile_layers(model, layout=layout)
     sizes = _OPEN_SIZES if tile is None else (tile, tile)
     found = [
         _analyze(model, signature, (batch, *size)) for batch, size in zip(_OPEN_BATCHES, sizes, strict=True)
     ]
-    unknown = tuple(dict.fromkeys([name for reach in found for name in reach.unknown] + list(whole)))
+    unknown = tuple(dict.fromkeys([*whole, *(name for reach in found for name in reach.unknown)]))
     if not unknown and found[0] != found[1]:  # it has numbers inside that are meant for one size
         unknown = (_last(model, signature),)
     return Reach(unknown=unknown) if unknown else found[0]
-
-
-def _inlined(model: ModelProto) -> ModelProto:
-    """The model with its functions put in place of the nodes that call them."""
-    from onnx import inliner
-
-    if not model.functions:
-        return model
-    try:
-        return inliner.inline_local_functions(model)
-    except Exception as error:  # of onnx, for functions that are wrong in any way
-        raise ModelError(f"the functions of the network cannot be put in place: {error}") from error
 
 
 def _analyze(model: ModelProto, signature: Signature, size: tuple[int, int, int]) -> Reach:

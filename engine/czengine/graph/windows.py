@@ -23,6 +23,8 @@ def window(step: Step) -> Lines:
     for axis in range(2, len(step.lines)):
         kernel, stride, dilation = _kernel(step, axis), *_pace(step, axis)
         start = -_pad_before(step, axis, kernel, stride, dilation)
+        if step.get("ceil_mode", 0) and (step.result[axis] - 1) * stride + start >= step.shape[axis]:
+            raise NotFollowed  # a window of nothing but padding, which not every runtime makes
         taps = _window(stride, start, kernel, dilation)
         found.append(step.read(axis, taps, inputs=stride))
     return (step.lines[0], None, *found)
@@ -136,8 +138,10 @@ def _pad_before(step: Step, axis: int, kernel: int, stride: int, dilation: int) 
     if mode in ("NOTSET", "VALID"):
         return int(step.get("pads", [0] * len(step.shape))[axis - 2]) if mode == "NOTSET" else 0
     length = step.shape[axis]
-    total = max(0, (ceil(Fraction(length, stride)) - 1) * stride + (kernel - 1) * dilation + 1 - length)
-    return total // 2 if mode == "SAME_UPPER" else total - total // 2
+    total = (ceil(Fraction(length, stride)) - 1) * stride + (kernel - 1) * dilation + 1 - length
+    if total < -1:  # some runtimes take it for nought, others cut the first elements off
+        raise NotFollowed
+    return max(0, total) // 2 if mode == "SAME_UPPER" else max(0, total + 1) // 2
 
 
 def _trim_before(step: Step, axis: int, kernel: int, stride: int, dilation: int) -> int:
