@@ -8,7 +8,6 @@ The runtime's own memory comes on top and is not known here. Follows `cells`, `g
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from czengine.errors import OptionError
@@ -112,36 +111,30 @@ class Memory:
 
 
 def plan_memory(sizes: Sizes, limit: int) -> Memory:
-    """The widest stripes that stay below a limit, and what is left for reading ahead.
+    """As few stripes as stay below a limit, about equally wide, and what is left for reading ahead.
 
     Raises
     ------
     OptionError
         Where even the narrowest stripe needs more; the message names the smallest limit that is enough.
     """
-    plan, step = sizes.plan, sizes.block[1]
-    least, most = 1, -(-plan.width // step)
+    step = sizes.block[1]
     narrowest = _footprint(sizes, step, ahead=0)
     if narrowest.total > limit:
         raise OptionError(
-            f"memory_limit is {_mib(limit)} MiB, but this image and network need at least"
+            f"memory_limit is {limit // 2**20} MiB, but this image and network need at least"
             f" {_mib(narrowest.total)} MiB; give that much, or smaller tiles or batches"
         )
-    while least < most:
-        middle = (least + most + 1) // 2
-        if _footprint(sizes, middle * step, ahead=0).total <= limit:
-            least = middle
-        else:
-            most = middle - 1
-    return Memory(stripe=least * step, footprint=_footprint(sizes, least * step, ahead=limit))
+    blocks = -(-sizes.plan.width // step)
+    widths = sorted({-(-blocks // count) * step for count in range(1, blocks + 1)}, reverse=True)
+    stripe = next(w for w in widths if _footprint(sizes, w, ahead=0).total <= limit)
+    return Memory(stripe=stripe, footprint=_footprint(sizes, stripe, ahead=limit))
 
 
 def _footprint(sizes: Sizes, stripe: int, *, ahead: int) -> Footprint:
     """Of the worst stripe; `ahead` is the most that reading ahead may take, all other things included."""
     plan = sizes.plan
-    grid = Grid(plan.height, plan.width, sizes.cell)
-    found = [_cells(sizes, grid, one) for one in _worst(stripes(plan, stripe))]
-    cells, cell_row = max(cells for cells, _ in found), max(row for _, row in found)
+    cells, cell_row = _cells(sizes, stripe)
     tile = math.prod(plan.tile) * sizes.batch
     rest = Footprint(
         cells=cells,
@@ -159,21 +152,20 @@ def _footprint(sizes: Sizes, stripe: int, *, ahead: int) -> Footprint:
     return Footprint(**{field.name: getattr(rest, field.name) for field in fields(rest)} | {"ahead": more})
 
 
-def _worst(found: tuple[Stripe, ...]) -> Iterator[Stripe]:
-    """Stripes of the same width differ only in where the cells' edges fall; the first few show all there is."""
-    yield from found[:4]
-    yield found[-1]
-
-
-def _cells(sizes: Sizes, grid: Grid, stripe: Stripe) -> tuple[int, int]:
-    """Bytes of all cells that a row of tiles touches, and of one more row of cells."""
+def _cells(sizes: Sizes, stripe: int) -> tuple[int, int]:
+    """Bytes of all cells that a row of tiles touches, and of one more row of cells, in the worst stripe."""
     plan = sizes.plan
+    grid = Grid(plan.height, plan.width, sizes.cell)
+    width = max(_columns(grid, one, plan) for one in stripes(plan, stripe))
+    bytes_per_row = width * sizes.pixel * sizes.planes
+    height = max(_rows(grid, row, plan) for row in plan.rows)
+    return height * bytes_per_row, min(grid.step[0], plan.height) * bytes_per_row
+
+
+def _columns(grid: Grid, stripe: Stripe, plan: TilePlan) -> int:
     left, right = stripe.seen
     columns = grid.columns(max(left, 0), min(right, plan.width))
-    width = min(columns.stop * grid.step[1], plan.width) - columns.start * grid.step[1]
-    heights = [_rows(grid, row, plan) for row in plan.rows]
-    bytes_per_row = width * sizes.pixel * sizes.planes
-    return max(heights) * bytes_per_row, min(grid.step[0], plan.height) * bytes_per_row
+    return min(columns.stop * grid.step[1], plan.width) - columns.start * grid.step[1]
 
 
 def _rows(grid: Grid, row: Span, plan: TilePlan) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -111,20 +112,15 @@ class Trace:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._named: set[int] = set()
+        self._tracks: dict[str, int] = {}  # by thread name, since systems use the numbers of threads again
         self._start = time.perf_counter()
         self._file = self._open()
 
     def add(self, name: str, start: float, stop: float, facts: dict[str, Any]) -> None:
         """Write down what the calling thread did between two times of `time.perf_counter`."""
-        thread = threading.get_ident()
         event = {"name": name, "ph": "X", "ts": self._at(start), "dur": round((stop - start) * 1e6, 1)}
         with self._lock:
-            if thread not in self._named:
-                self._named.add(thread)
-                own = {"name": threading.current_thread().name}
-                self._write({"name": "thread_name", "ph": "M", "args": own}, thread)
-            self._write({**event, "args": facts}, thread)
+            self._write({**event, "args": facts}, self._track())
 
     def __enter__(self) -> Trace:
         return self
@@ -132,22 +128,43 @@ class Trace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock, self._file:
-            self._file.write("\n{}]\n")  # an empty event, since the one before ended with a comma
+        try:
+            with self._lock, self._file:
+                self._file.write("\n]\n")
+        except OSError as failed:
+            if error is None:  # otherwise it is the run's error that matters
+                raise self._failure(failed) from failed
 
     def _open(self) -> TextIO:
         try:
             file = self._path.open("w", encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"cannot write the trace {self._path} ({error.strerror})") from error
-        file.write("[")
+            raise self._failure(error) from error
+        first = {
+            "name": "process_name",
+            "ph": "M",
+            "pid": os.getpid(),
+            "tid": 0,
+            "args": {"name": "czengine"},
+        }
+        file.write("[\n" + json.dumps(first))
         return file
 
-    def _write(self, event: dict[str, Any], thread: int) -> None:
+    def _track(self) -> int:
+        name = threading.current_thread().name
+        if name not in self._tracks:
+            self._tracks[name] = len(self._tracks) + 1
+            self._write({"name": "thread_name", "ph": "M", "args": {"name": name}}, self._tracks[name])
+        return self._tracks[name]
+
+    def _write(self, event: dict[str, Any], track: int) -> None:
         try:
-            self._file.write("\n" + json.dumps({**event, "pid": os.getpid(), "tid": thread}) + ",")
+            self._file.write(",\n" + json.dumps({**event, "pid": os.getpid(), "tid": track}))
         except OSError as error:
-            raise OutputError(f"cannot write the trace {self._path} ({error.strerror})") from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write the trace {self._path} ({error.strerror})")
 
     def _at(self, moment: float) -> float:
         return round((moment - self._start) * 1e6, 1)
@@ -155,6 +172,16 @@ class Trace:
 
 def peak_memory() -> int | None:
     """Largest resident set of this process so far in bytes; None on systems that do not tell."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:  # not Linux
+        return _peak_of_usage()
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else _peak_of_usage()
+
+
+def _peak_of_usage() -> int | None:
+    """On Linux also counts what the process held that started this one, before it was this one."""
     try:
         import resource
     except ImportError:  # Windows

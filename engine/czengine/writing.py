@@ -5,7 +5,6 @@ Knows nothing of tiles and files; the first error ends the run where the next bl
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -53,7 +52,7 @@ class Writers:
         self._stop, self._meter = stop, meter
         self._most = 2 * threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="czengine-write")
-        self._begun: deque[Future[None]] = deque()
+        self._begun: list[Future[None]] = []
 
     def __enter__(self) -> Writers:
         return self
@@ -65,21 +64,24 @@ class Writers:
 
     def submit(self, block: Block) -> None:
         """Write a block; waits while too many are being written, and raises the error of an earlier one."""
+        self._settle(0)
         while len(self._begun) >= self._most:
-            self._settle()
+            self._settle(_POLL)
         self._begun.append(self._pool.submit(self._write, block))
 
     def finish(self) -> None:
         """Wait for every block."""
         while self._begun:
-            self._settle()
+            self._settle(_POLL)
 
-    def _settle(self) -> None:
-        """Wait until the oldest block is written."""
+    def _settle(self, seconds: float) -> None:
+        """Wait until a block is written, whichever is first."""
         self._stop.check()
-        done, _ = wait([self._begun[0]], timeout=_POLL, return_when=FIRST_COMPLETED)
-        if done:
-            self._begun.popleft().result()
+        wait(self._begun, timeout=seconds, return_when=FIRST_COMPLETED)
+        done = [future for future in self._begun if future.done()]
+        self._begun = [future for future in self._begun if future not in done]
+        for future in done:
+            future.result()
 
     def _write(self, block: Block) -> None:
         if block.pixels is None:

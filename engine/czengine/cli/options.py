@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from czengine.cli.listeners import ProgressMode
 from czengine.config import InputOptions, RunOptions, TilingOptions
 from czengine.errors import OptionError
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?", re.IGNORECASE)
+_PAIR = re.compile(r"(\d{1,18})(?:\s*,\s*(\d{1,18}))?", re.ASCII)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*(?:([KMGT])(i)?)?B?", re.ASCII | re.IGNORECASE)
 
 DEFAULT_MEMORY = "2GiB"
 
@@ -208,10 +210,11 @@ def parse_pair(name: str, text: str | None) -> tuple[int, int] | None:
     """
     if text is None:
         return None
-    parts = text.split(",")
-    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+    match = _PAIR.fullmatch(text.strip())
+    if match is None:
         raise OptionError(f"{name} {text!r} is not understood; write e.g. 512 or 512,1024 (height,width)")
-    return int(parts[0]), int(parts[-1])
+    first, second = match.groups()
+    return int(first), int(second or first)
 
 
 def parse_bytes(name: str, text: str) -> int:
@@ -227,4 +230,4 @@ def parse_bytes(name: str, text: str) -> int:
         raise OptionError(f"{name} {text!r} is not understood; write e.g. 512MiB or 2GiB")
     number, prefix, binary = match.groups()
     base = 1024 if binary else 1000
-    return int(float(number) * base ** " KMGT".index((prefix or " ").upper()))
+    return int(Fraction(number) * base ** " KMGT".index((prefix or " ").upper()))
