@@ -108,9 +108,8 @@ def _is_uniform_call(pixels: NDArray[Any]) -> Callable[[Kernels], object]:
 
 def _noise(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     rng = np.random.default_rng(1)
-    if np.dtype(dtype).kind == "f":
-        return rng.random(shape, dtype)
-    return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    return (rng.random(shape) * top).astype(dtype)
 
 
 def _blobs(side: int, dtype: Any) -> NDArray[Any]:
@@ -139,7 +138,8 @@ def _ratio(case: _Case, kernels: Kernels, threads: int, repeats: int) -> float:
             else:
                 list(pool.map(lambda pair: np.copyto(*pair), pairs))
 
-        copy(), call(kernels)  # the first call of Numba compiles
+        copy()
+        call(kernels)  # the first call of Numba compiles
         ratios = [_seconds(copy) / _seconds(lambda: call(kernels)) for _ in range(repeats)]
     return round(statistics.median(ratios), 2)
 

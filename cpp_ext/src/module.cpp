@@ -112,7 +112,7 @@ Bits<Type> bits_of(double constant) {
                           constant < 2.0 * static_cast<double>(std::numeric_limits<Type>::max() / 2 + 1);
         if (!fits)
             throw nb::value_error(
-                ("constant is " + std::to_string(constant) + ", no " + words(nb::dtype<Type>())).c_str());
+                ("constant is " + std::to_string(constant) + ", which " + words(nb::dtype<Type>()) + " does not hold").c_str());
     }
     return std::bit_cast<Bits<Type>>(static_cast<Type>(constant));
 }

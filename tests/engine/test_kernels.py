@@ -1,4 +1,4 @@
-"""Every fast kernel does exactly, bit for bit, what the slow obvious one does."""
+"""Every fast kernel does exactly, bit for bit, what the slow obvious one does: gather and stitch."""
 
 from __future__ import annotations
 
@@ -13,120 +13,129 @@ from numpy.typing import NDArray
 
 from czengine.kernels.base import OPAQUE
 from czengine.kernels.reference import ReferenceKernels
-from tests.support.kernels import every_kernel, fast_kernels, kernels, pixels
+from tests.support.kernels import (
+    Layout,
+    assert_same_bits,
+    every_kernel,
+    fast_kernels,
+    heights,
+    kernels,
+    layouts,
+    pixels,
+    widths,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 thread_counts = st.integers(1, 5)
-sizes = st.integers(1, 9)
 pixel_types = st.sampled_from(["bool", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "g"])
 score_types = st.sampled_from(["f2", "f4", "f8"])
-layouts = st.sampled_from(["NHWC", "NCHW"])
+divisors = st.sampled_from([1.0, 255.0, 65535.0, 0.1, -3.0, 1 / 3, 1e-40, 2.0**-149, 1e30])
+NHWC = Layout(order=(0, 1, 2), steps=(1, 1, 1))
+NCHW = Layout(order=(2, 0, 1), steps=(1, 1, 1))
+layouts_of_networks = pytest.mark.parametrize("layout", [NHWC, NCHW], ids=["NHWC", "NCHW"])
 
 
-def scores_of(rng: np.random.Generator, shape: tuple[int, int, int], dtype: str, layout: str) -> NDArray[Any]:
-    """(y, x, class) scores in which ties, infinities and NaN are common, cut out of a larger tile."""
-    height, width, classes = shape
-    tile = rng.choice([0.0, 0.25, 0.5, 0.75, 1.0], size=(height + 3, width + 2, classes))
-    odd = rng.random(tile.shape)
-    tile[odd < 0.1] = rng.choice([np.nan, np.inf, -np.inf])
-    typed = tile.astype(dtype)
-    if layout == "NCHW":
-        typed = np.ascontiguousarray(typed.transpose(2, 0, 1)).transpose(1, 2, 0)
-    return typed[1 : height + 1, 2 : width + 2]
-
-
-def tile_like(height: int, width: int, channels: int, layout: str) -> NDArray[np.float32]:
-    """One (y, x, channel) slot of a network's input, filled with rubbish."""
-    shape = (height, width, channels) if layout == "NHWC" else (channels, height, width)
-    slot = np.full((2, *shape), 77, np.float32)[1]
-    return slot if layout == "NHWC" else slot.transpose(1, 2, 0)
-
-
-def assert_same_bits(got: NDArray[Any], wanted: NDArray[Any]) -> None:
-    """Equal values, NaN where NaN, and zeros of the same sign."""
-    assert_array_equal(got, wanted, strict=True)
-    numbers = ~np.isnan(wanted)
-    assert_array_equal(np.signbit(got[numbers]), np.signbit(wanted[numbers]))
+def scores_of(rng: np.random.Generator, shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:
+    """(y, x, class) scores in which ties, infinities and NaN are common."""
+    tile = rng.choice([0.0, 0.25, 0.5, 0.75, 1.0], size=shape)
+    odd = rng.random(shape)
+    tile[odd < 0.1] = rng.choice([np.nan, np.inf, -np.inf, -0.0])
+    return tile.astype(dtype)
 
 
 # ------------------------------------------------------------------------------------------- gather
-
-
-def strided(source: NDArray[Any]) -> NDArray[Any]:
-    """The same pixels as a read-only view of a larger array, columns backwards."""
-    larger = np.repeat(np.repeat(source, 2, axis=1), 2, axis=2)[:, ::2, ::-2]
-    larger.flags.writeable = False
-    return larger
-
-
-@st.composite
-def indices(draw: Any, size: int) -> NDArray[np.int64]:
-    """Of an axis of `size`: in any order, or as tiles have them, a run with its ends reflected."""
-    if draw(st.booleans()):
-        return np.array(draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=9)), np.int64)
-    return np.pad(np.arange(size), draw(st.tuples(sizes, sizes)), mode="reflect")
 
 
 @fast_kernels
 @given(
     seeds,
     pixel_types,
-    layouts,
-    st.tuples(sizes, sizes, st.integers(1, 40)),
-    st.sampled_from([1.0, 255.0, 65535.0]),
-    st.data(),
+    st.booleans(),
+    st.tuples(st.integers(1, 5), heights, widths),
+    st.integers(0, 6),
+    layouts(3, zero=True),
+    layouts(3),
+    divisors,
+    thread_counts,
 )
 def test_gather_is_the_reference(
-    name: str, seed: int, dtype: str, layout: str, shape: tuple[int, int, int], divisor: float, data: Any
+    name: str,
+    seed: int,
+    dtype: str,
+    copies: bool,
+    shape: tuple[int, int, int],
+    count: int,
+    source_layout: Layout,
+    out_layout: Layout,
+    divisor: float,
+    threads: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    source = pixels(rng, shape, dtype)
-    if data.draw(st.booleans(), label="strided"):
-        source = strided(source)
-    channels = rng.integers(OPAQUE, shape[0], data.draw(st.integers(1, 4), label="channels"))
-    rows, columns = (data.draw(indices(size), label="indices") for size in shape[1:])
-    wanted, got = (tile_like(rows.size, columns.size, channels.size, layout) for _ in range(2))
+    source = source_layout.hold(pixels(rng, shape, dtype))
+    channels = rng.integers(OPAQUE, shape[0], 2 * count)[::2]
+    into = (*shape[1:], count)
+    around, wanted = out_layout.place(into, source.dtype if copies else np.float32)
+    got_around, got = out_layout.place(into, source.dtype if copies else np.float32)
+    divisor = 1.0 if copies and dtype != "f4" else divisor
 
-    ReferenceKernels().gather(source, channels, rows, columns, divisor, 0.5, wanted)
-    threads = data.draw(thread_counts, label="threads")
-    kernels(name, threads).gather(source, channels, rows, columns, divisor, 0.5, got)
+    ReferenceKernels().gather(source, channels, divisor, 1.0, wanted)
+    kernels(name, threads).gather(source, channels, divisor, 1.0, got)
 
-    assert_same_bits(got, wanted)
+    assert_same_bits(got_around, around)  # what surrounds the place included
+
+
+@fast_kernels
+@given(seeds, st.integers(0, 2**32 - 1))
+def test_float32_by_float32_is_as_in_float64(name: str, seed: int, bits: int) -> None:
+    divisor = np.uint32(bits).view(np.float32)
+    if not np.isfinite(divisor) or divisor == 0:
+        divisor = np.float32(3)
+    values = np.random.default_rng(seed).integers(0, 2**32, (1, 8, 64), np.uint32).view(np.float32)
+    out = np.empty((8, 64, 1), np.float32)
+
+    kernels(name).gather(values, np.array([0]), float(divisor), 0.0, out)
+
+    with np.errstate(all="ignore"):
+        wanted = (values[0].astype(np.float64) / np.float64(divisor)).astype(np.float32)
+    assert_same_bits(out[:, :, 0], wanted)
 
 
 @every_kernel
-@given(seeds, sizes, sizes, st.integers(0, 7), layouts)
-def test_repeated_indices_are_reflect_padding(
-    name: str, seed: int, height: int, width: int, pad: int, layout: str
-) -> None:
-    source = pixels(np.random.default_rng(seed), (2, height, width), "u2")
-    rows, columns = (np.pad(np.arange(size), pad, mode="reflect") for size in (height, width))
-    out = tile_like(rows.size, columns.size, 2, layout)
+@pytest.mark.parametrize("divisor", [255.0, 65535.0, 4095.0, 0.1, 1 / 3, 16777217.0])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2"])
+def test_gather_divides_every_small_integer_in_float64(name: str, dtype: str, divisor: float) -> None:
+    limits = np.iinfo(dtype)
+    values = np.arange(limits.min, limits.max + 1).astype(dtype).reshape(1, -1, 256)
+    out = np.empty((*values.shape[1:], 1), np.float32)
 
-    kernels(name).gather(source, np.arange(2), rows, columns, 1.0, 0.0, out)
+    kernels(name).gather(values, np.array([0]), divisor, 0.0, out)
 
-    padded = np.pad(source, [(0, 0), (pad, pad), (pad, pad)], mode="reflect")
-    assert_array_equal(out, padded.transpose(1, 2, 0).astype(np.float32))
+    assert_same_bits(out[:, :, 0], (values[0].astype(np.float64) / divisor).astype(np.float32))
 
 
 @every_kernel
-def test_gather_scales_reorders_and_fills(name: str) -> None:
+@layouts_of_networks
+def test_gather_scales_reorders_and_fills(name: str, layout: Layout) -> None:
     source = np.array([[[10]], [[20]], [[255]]], np.uint8)  # one pixel, three channels
-    out = tile_like(1, 1, 4, "NCHW")
+    out = layout.place((1, 1, 4), np.float32)[1]
 
-    kernels(name).gather(source, np.array([2, 1, 0, OPAQUE]), np.array([0]), np.array([0]), 255.0, 1.0, out)
+    kernels(name).gather(source, np.array([2, 1, 0, OPAQUE]), 255.0, 1.0, out)
 
     assert_array_equal(out.ravel(), np.array([1.0, 20 / 255, 10 / 255, 1.0], np.float32))
 
 
 @every_kernel
-def test_gather_divides_in_float64(name: str) -> None:
-    values = np.arange(65536, dtype=np.uint16).reshape(1, 256, 256)
-    out = tile_like(256, 256, 1, "NHWC")
+@layouts_of_networks
+@pytest.mark.parametrize("dtype", ["bool", "u1", "u2", "i2", "u4", "i8", "f2", "f4", "f8"])
+def test_gather_copies_bits(name: str, layout: Layout, dtype: str) -> None:
+    source = pixels(np.random.default_rng(2), (3, 6, 70), dtype)
+    out = layout.place((6, 70, 4), source.dtype)[1]
 
-    kernels(name).gather(values, np.array([0]), np.arange(256), np.arange(256), 65535.0, 0.0, out)
+    kernels(name).gather(source, np.array([2, 1, OPAQUE, 0]), 1.0, 1.0, out)
 
-    assert_array_equal(out[:, :, 0], (values[0].astype(np.float64) / 65535.0).astype(np.float32))
+    bits = np.ascontiguousarray(out.transpose(2, 0, 1)).view(np.uint8)
+    assert_array_equal(bits[[3, 1, 0]], source.view(np.uint8))
+    assert np.all(out[:, :, 2] == 1)
 
 
 @every_kernel
@@ -134,41 +143,38 @@ def test_gather_rounds_large_integers_twice(name: str) -> None:
     values = np.array([2**64 - 1, 2**53 + 1, 2**24 + 1], np.uint64)  # to float64, then to float32
     signed = np.array([-(2**63), 2**63 - 1, 2**62 + 2**38 + 1], np.int64)
     for source in (values, signed):
-        out = tile_like(1, 3, 1, "NHWC")
-        kernels(name).gather(
-            source.reshape(1, 1, 3), np.array([0]), np.array([0]), np.arange(3), 1.0, 0.0, out
-        )
+        out = np.empty((1, 3, 1), np.float32)
+        kernels(name).gather(source.reshape(1, 1, 3), np.array([0]), 1.0, 0.0, out)
         assert_array_equal(out.ravel(), source.astype(np.float64).astype(np.float32))
 
 
 @every_kernel
 def test_gather_takes_any_byte_that_is_not_zero_as_true(name: str) -> None:
     mask = np.array([[[0, 1, 2, 255]]], np.uint8).view(bool)
-    out = tile_like(1, 4, 1, "NCHW")
+    out = np.empty((1, 4, 1), np.float32)
 
-    kernels(name).gather(mask, np.array([0]), np.array([0]), np.arange(4), 1.0, 0.0, out)
+    kernels(name).gather(mask, np.array([0]), 1.0, 0.0, out)
 
     assert out.ravel().tolist() == [0, 1, 1, 1]
 
 
 @every_kernel
-def test_gather_takes_any_slice_of_indices(name: str) -> None:
-    source, out = pixels(np.random.default_rng(4), (3, 8, 8), "u2"), tile_like(4, 8, 2, "NHWC")
+def test_a_picture_of_one_pixel_fills_a_tile(name: str) -> None:
+    source = np.broadcast_to(
+        np.array([[[7]], [[9]]], np.uint16), (2, 30, 40)
+    )  # how a source says "all the same"
+    out = np.empty((30, 40, 2), np.float32)
 
-    kernels(name).gather(source, np.arange(3)[::-2], np.arange(8)[::2], np.arange(8)[::-1], 1.0, 0.0, out)
+    kernels(name).gather(source, np.array([1, 0]), 1.0, 0.0, out)
 
-    assert_array_equal(out, source[::-2, ::2, ::-1].transpose(1, 2, 0).astype(np.float32))
+    assert (out == [9, 7]).all()
 
 
 @every_kernel
-@pytest.mark.parametrize("dtype", ["u4", "i2", "f4"])
-def test_gather_leaves_values_that_need_no_scaling(name: str, dtype: str) -> None:
-    source = pixels(np.random.default_rng(3), (1, 20, 20), dtype)
-    out = tile_like(20, 20, 1, "NHWC")
-
-    kernels(name).gather(source, np.array([0]), np.arange(20), np.arange(20), 1.0, 0.0, out)
-
-    assert_array_equal(out[:, :, 0], source[0].astype(np.float32))
+@pytest.mark.parametrize("shape", [(2, 0, 5), (2, 5, 0), (2, 0, 0)])
+def test_gather_of_no_pixels_does_nothing(name: str, shape: tuple[int, int, int]) -> None:
+    out = np.empty((*shape[1:], 2), np.float32)
+    kernels(name, threads=3).gather(np.zeros(shape, np.uint8), np.array([0, OPAQUE]), 255.0, 0.0, out)
 
 
 # ------------------------------------------------------------------------------------------- argmax
@@ -178,36 +184,34 @@ def test_gather_leaves_values_that_need_no_scaling(name: str, dtype: str) -> Non
 @given(
     seeds,
     score_types,
-    layouts,
-    st.tuples(sizes, sizes, st.integers(1, 6)),
+    st.tuples(heights, widths, st.integers(1, 13)),
+    layouts(3, zero=True),
+    layouts(2),
     st.sampled_from(["u1", "u2"]),
-    st.sampled_from([-np.inf, 0.0, 0.3, 0.5, 1.0, np.inf]),
+    st.sampled_from([-np.inf, 0.0, 0.3, 0.5, 1.0, np.inf, np.nan, 1e300, -1e300]),
     thread_counts,
-    st.booleans(),
 )
 def test_argmax_is_the_reference(
     name: str,
     seed: int,
     dtype: str,
-    layout: str,
     shape: tuple[int, int, int],
+    layout: Layout,
+    out_layout: Layout,
     label_type: str,
     min_confidence: float,
     threads: int,
-    strided: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
-    scores = scores_of(rng, shape, dtype, layout)
-    labels = rng.permutation(np.arange(1, 2 * shape[2] + 1, dtype=label_type))[:: 2 if strided else 1]
-    labels = labels[: shape[2]]
-    band = np.full((2, shape[0] + 2, 2 * shape[1] + 2), 99, label_type)
-    step = 2 if strided else 1
-    wanted, got = (plane[1:-1, 1 : 1 + step * shape[1] : step] for plane in band)
+    scores = layout.hold(scores_of(rng, shape, dtype))
+    labels = rng.permutation(np.arange(1, 2 * shape[2] + 1, dtype=label_type))[::2]
+    around, wanted = out_layout.place(shape[:2], label_type)
+    got_around, got = out_layout.place(shape[:2], label_type)
 
     ReferenceKernels().argmax(scores, labels, min_confidence, wanted)
     kernels(name, threads).argmax(scores, labels, min_confidence, got)
 
-    assert_array_equal(band[1], band[0])  # the band around the place of the tile included
+    assert_array_equal(got_around, around)
 
 
 @every_kernel
@@ -237,6 +241,34 @@ def test_argmax_by_hand(name: str, pixel: list[float], min_confidence: float, la
 
 
 @every_kernel
+@layouts_of_networks
+@pytest.mark.parametrize("classes", range(1, 14))
+def test_argmax_finds_each_class_anywhere(name: str, layout: Layout, classes: int) -> None:
+    winner = np.arange(5 * 530).reshape(5, 530) % classes
+    scores = layout.hold((np.arange(classes) == winner[:, :, np.newaxis]).astype(np.float32))
+    out = np.empty(winner.shape, np.uint16)
+
+    kernels(name).argmax(scores, np.arange(300, 300 + classes, dtype=np.uint16), 0.5, out)
+
+    assert_array_equal(out, winner + 300)
+
+
+@every_kernel
+@layouts_of_networks
+@pytest.mark.parametrize("classes", [1, 2, 3, 4, 5, 9])
+def test_one_score_that_is_no_number_is_enough(name: str, layout: Layout, classes: int) -> None:
+    scores = np.ones((classes, 20, classes), np.float32)
+    for k in range(classes):
+        scores[k, k::3, k] = np.nan
+    wanted = np.where(np.isnan(scores).any(axis=2), 0, 1)
+    out = np.empty(wanted.shape, np.uint8)
+
+    kernels(name).argmax(layout.hold(scores), np.arange(1, classes + 1, dtype=np.uint8), -np.inf, out)
+
+    assert_array_equal(out, wanted)
+
+
+@every_kernel
 @pytest.mark.parametrize(("score", "kept"), [(0.1, True), (0.7, False)])
 def test_float32_scores_are_compared_as_the_numbers_they_are(name: str, score: float, kept: bool) -> None:
     scores = np.full((1, 1, 1), score, np.float32)  # 0.1 is a little more in float32, 0.7 a little less
@@ -249,25 +281,56 @@ def test_float32_scores_are_compared_as_the_numbers_they_are(name: str, score: f
     assert out.item() == planes.item() == int(kept)
 
 
+@fast_kernels
+@given(st.floats(allow_nan=True, allow_infinity=True), st.floats(width=32, allow_nan=False))
+def test_any_limit_compares_as_float64(name: str, limit: float, score: float) -> None:
+    near = np.array([limit, np.nextafter(limit, np.inf), np.nextafter(limit, -np.inf), score])
+    with np.errstate(over="ignore"):
+        scores = near.astype(np.float32).reshape(1, 4, 1)
+        scores = np.concatenate([scores, np.nextafter(scores, np.float32(np.inf))], axis=1)
+    labels, out, planes = np.array([1], np.uint8), np.empty((1, 8), np.uint8), np.empty((1, 1, 8), np.uint8)
+
+    kernels(name).argmax(scores, labels, limit, out)
+    kernels(name).threshold(scores, limit, planes)
+
+    wide = scores[0, :, 0].astype(np.float64)
+    assert_array_equal(out[0], ~(np.isnan(wide) | (wide < limit)))
+    assert_array_equal(planes[0, 0], wide >= limit)
+
+
 # ------------------------------------------------------------------------------- threshold and copy
 
 
 @fast_kernels
-@given(seeds, score_types, layouts, st.tuples(sizes, sizes, st.integers(1, 6)), thread_counts)
+@given(
+    seeds,
+    score_types,
+    st.tuples(heights, widths, st.integers(0, 9)),
+    layouts(3, zero=True),
+    layouts(3),
+    st.sampled_from([-np.inf, 0.5, 0.3, np.nan, 1e300]),
+    thread_counts,
+)
 def test_threshold_and_copy_are_the_reference(
-    name: str, seed: int, dtype: str, layout: str, shape: tuple[int, int, int], threads: int
+    name: str,
+    seed: int,
+    dtype: str,
+    shape: tuple[int, int, int],
+    layout: Layout,
+    out_layout: Layout,
+    limit: float,
+    threads: int,
 ) -> None:
-    scores = scores_of(np.random.default_rng(seed), shape, dtype, layout)
-    height, width, classes = shape
-    binary = np.full((2, classes, height + 2, width + 2), 99, np.uint8)
-    floats = np.full((2, classes, height + 2, width + 2), 99, np.float32)
+    scores = layout.hold(scores_of(np.random.default_rng(seed), shape, dtype))
+    into = (shape[2], *shape[:2])
+    binary, floats = ([out_layout.place(into, dtype) for _ in range(2)] for dtype in (np.uint8, np.float32))
 
     for index, each in enumerate((ReferenceKernels(), kernels(name, threads))):
-        each.threshold(scores, 0.5, binary[index, :, 1:-1, 1:-1])
-        each.copy(scores, floats[index, :, 1:-1, 1:-1])
+        each.threshold(scores, limit, binary[index][1])
+        each.copy(scores, floats[index][1])
 
-    assert_array_equal(binary[1], binary[0])
-    assert_same_bits(floats[1], floats[0])
+    assert_array_equal(binary[1][0], binary[0][0])
+    assert_same_bits(floats[1][0], floats[0][0])
 
 
 @every_kernel

@@ -67,7 +67,7 @@ struct Gather {
     Value constant;
     const Input<Value>& out;
 
-    // At most BLOCK values of network channel c, one after the other.
+    // Values of network channel c, one after the other: at most BLOCK, unless all is in place as it is.
     CZENGINE_INLINE void line(std::size_t c, std::ptrdiff_t y, std::ptrdiff_t x, std::ptrdiff_t size,
                               Value* to) const noexcept {
         if (channels[c] == OPAQUE) {
@@ -103,8 +103,10 @@ struct Gather {
     }
 
     CZENGINE_INLINE void all() const noexcept {
+        const bool direct = source.column_stride == 1 && out.column_stride == 1; // needs no place in between
+        const std::ptrdiff_t step = direct ? out.width : BLOCK;
         for (std::ptrdiff_t y = 0; y < out.height; ++y)
-            for (std::ptrdiff_t x = 0; x < out.width; x += BLOCK) block(y, x, std::min(BLOCK, out.width - x));
+            for (std::ptrdiff_t x = 0; x < out.width; x += step) block(y, x, std::min(step, out.width - x));
     }
 };
 

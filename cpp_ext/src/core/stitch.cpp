@@ -82,7 +82,7 @@ struct Best {
     Mask label[BLOCK], odd[BLOCK]; // odd: some score is not a number
 };
 
-template <std::ptrdiff_t Count, class Score, class Label>
+template <std::ptrdiff_t Count, bool IsFirst, class Score, class Label>
 CZENGINE_INLINE void compare(const Part<Score>& part, const Label* values, Best<Score>& best) noexcept {
     using Mask = typename Best<Score>::Mask;
     const Score* __restrict scores = part.scores;
@@ -93,9 +93,10 @@ CZENGINE_INLINE void compare(const Part<Score>& part, const Label* values, Best<
     Mask labels[Count];
     for (std::ptrdiff_t k = 0; k < Count; ++k) labels[k] = values[part.first_class + k];
     for (std::ptrdiff_t x = 0; x < part.size; ++x) {
-        Score highest = best_score[x];
-        Mask label = best_label[x], odd = best_odd[x];
-        for (std::ptrdiff_t k = 0; k < Count; ++k) {
+        Score highest = IsFirst ? scores[x] : best_score[x];
+        Mask label = IsFirst ? labels[0] : best_label[x];
+        Mask odd = IsFirst ? -static_cast<Mask>(highest != highest) : best_odd[x];
+        for (std::ptrdiff_t k = IsFirst ? 1 : 0; k < Count; ++k) {
             const Score score = scores[x + k * stride];
             const Mask better = -static_cast<Mask>(score > highest);
             odd |= -static_cast<Mask>(score != score);
@@ -108,11 +109,14 @@ CZENGINE_INLINE void compare(const Part<Score>& part, const Label* values, Best<
     }
 }
 
-template <class Score, class Label>
-CZENGINE_INLINE void begin(const Label* values, Best<Score>& best) noexcept {
-    std::fill_n(best.score, BLOCK, -std::numeric_limits<Score>::infinity()); // the first class stays if all are so
-    std::fill_n(best.label, BLOCK, values[0]);
-    std::fill_n(best.odd, BLOCK, 0);
+template <bool IsFirst, class Score, class Label>
+CZENGINE_INLINE void compare(const Part<Score>& part, const Label* values, Best<Score>& best) noexcept {
+    switch (part.classes) {
+    case 1: compare<1, IsFirst>(part, values, best); break;
+    case 2: compare<2, IsFirst>(part, values, best); break;
+    case 3: compare<3, IsFirst>(part, values, best); break;
+    default: compare<GROUP, IsFirst>(part, values, best);
+    }
 }
 
 template <class Score, class Label>
@@ -135,13 +139,10 @@ struct Argmax {
     Best<Score>& best;
 
     CZENGINE_INLINE void operator()(const Part<Score>& part) const noexcept {
-        if (part.first_class == 0) begin(values, best);
-        switch (part.classes) {
-        case 1: compare<1>(part, values, best); break;
-        case 2: compare<2>(part, values, best); break;
-        case 3: compare<3>(part, values, best); break;
-        default: compare<GROUP>(part, values, best);
-        }
+        if (part.first_class == 0)
+            compare<true>(part, values, best);
+        else
+            compare<false>(part, values, best);
         if (part.first_class + part.classes < classes) return;
         Label labels[BLOCK];
         Label* to = out.data + part.y * out.row_stride + part.x * out.column_stride;

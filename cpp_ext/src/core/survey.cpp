@@ -1,8 +1,8 @@
 #include "core/survey.hpp"
 
 #include <algorithm>
-#include <array>
-#include <vector>
+#include <bit>
+#include <cstring>
 
 #include "core/lines.hpp"
 
@@ -12,8 +12,6 @@ namespace {
 
 using lines::BLOCK;
 
-constexpr std::ptrdiff_t RUN = 32; // bytes
-
 // Whether `Size` values are all `value`; no exit in between, so that it is a few vector operations.
 template <std::ptrdiff_t Size, class Bits>
 CZENGINE_INLINE bool all_are(const Bits* from, Bits value) noexcept {
@@ -22,21 +20,41 @@ CZENGINE_INLINE bool all_are(const Bits* from, Bits value) noexcept {
     return differences == 0;
 }
 
+// The labels of one look.
+template <class Label>
+struct Run {
+    std::uint64_t words[4];
+
+    static constexpr std::ptrdiff_t SIZE = sizeof words / sizeof(Label);
+
+    CZENGINE_INLINE bool is_one_label() const noexcept {
+        const std::uint64_t turned = std::rotl(words[0], 8 * static_cast<int>(sizeof(Label)));
+        return ((words[0] ^ turned) | (words[0] ^ words[1]) | (words[0] ^ words[2]) | (words[0] ^ words[3])) == 0;
+    }
+};
+
 // Several tables in turn: adding twice to one number takes longer than adding to two.
-template <class Label, std::size_t Tables>
+template <class Label, std::ptrdiff_t Tables>
 struct Counter {
     std::int64_t* tables[Tables];
 
     CZENGINE_INLINE void operator()(const Label* from, std::ptrdiff_t size) const noexcept {
-        constexpr std::ptrdiff_t run = RUN / sizeof(Label);
         std::ptrdiff_t x = 0;
-        for (; x + run <= size; x += run) {
-            if (all_are<run>(from + x, from[x])) { // most of a segmentation: the inside and the outside of things
-                tables[0][from[x]] += run;
-                continue;
-            }
-            for (std::ptrdiff_t i = 0; i < run; ++i) ++tables[static_cast<std::size_t>(i) % Tables][from[x + i]];
+        for (; x + Run<Label>::SIZE <= size; x += Run<Label>::SIZE) {
+            Run<Label> run;
+            std::memcpy(&run, from + x, sizeof run);
+            if (run.is_one_label()) // most of a segmentation: the inside and the outside of things
+                tables[0][from[x]] += Run<Label>::SIZE;
+            else
+                each(from + x, Run<Label>::SIZE);
         }
+        each(from + x, size - x);
+    }
+
+    CZENGINE_INLINE void each(const Label* from, std::ptrdiff_t size) const noexcept {
+        std::ptrdiff_t x = 0;
+        for (; x + Tables <= size; x += Tables)
+            for (std::ptrdiff_t table = 0; table < Tables; ++table) ++tables[table][from[x + table]];
         for (; x < size; ++x) ++tables[0][from[x]];
     }
 };

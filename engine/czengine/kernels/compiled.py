@@ -8,15 +8,19 @@ Importing this module imports Numba, so only `czengine.kernels.load` does it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import from_dtype, types
 from numpy.typing import NDArray
 
 from czengine.kernels import loops
 from czengine.kernels.base import OPAQUE
 from czengine.kernels.plain import copy_channels, is_copy, known_float, require_shape
 
+_NARROW = tuple(map(np.dtype, (np.bool_, np.uint8, np.uint16, np.float32)))  # float32 holds all their values
 _TABLES = 4
 
 
@@ -37,8 +41,8 @@ class CompiledKernels:
         if is_copy(source, divisor, out):
             copy_channels(source, channels, constant, out)
         else:
-            known = known_float(source)
-            loops.gather(known, channels, _number(known.dtype, divisor), np.float32(constant), out)
+            known = _dividends(source, divisor)
+            _gather(known.dtype)(known, channels, divisor, constant, out)
 
     def argmax(
         self, scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]
@@ -48,7 +52,8 @@ class CompiledKernels:
         require_shape("labels", labels.shape, scores.shape[2:])
         if not labels.size:
             raise ValueError("scores have no classes, at least 1 is needed")
-        loops.argmax(known_float(scores), np.ascontiguousarray(labels), float(min_confidence), out)
+        known = known_float(scores)
+        _argmax(known.dtype, labels.dtype)(known, labels, min_confidence, out)
 
     def threshold(self, scores: NDArray[Any], limit: float, out: NDArray[np.uint8]) -> None:
         """Paste each class on its own; see `Kernels.threshold`."""
@@ -67,26 +72,28 @@ class CompiledKernels:
         """Add up label values; see `Kernels.count`."""
         require_shape("counts", counts.shape, (np.iinfo(labels.dtype).max + 1,))
         if labels.itemsize > 1:  # several tables would not fit a processor's caches
-            loops.count(labels, counts[np.newaxis])
+            _count(labels.dtype)(labels, counts[np.newaxis])
             return
         tables = np.zeros((_TABLES, counts.size), np.int64)
-        loops.count(labels, tables)
+        _count(labels.dtype)(labels, tables)
         counts += tables.sum(axis=0)
 
     def is_uniform(self, pixels: NDArray[Any]) -> bool:
         """Whether each channel has one value; see `Kernels.is_uniform`."""
         known = known_float(pixels) if pixels.itemsize > 8 else pixels
-        return bool(loops.is_uniform(known.view(f"u{known.itemsize}")))
+        bits = known.view(f"u{known.itemsize}")
+        return bool(bits.size == 0 or _is_uniform(bits.dtype)(bits))
 
 
-def _number(dtype: np.dtype[Any], divisor: float) -> np.floating[Any]:
-    """The divisor as float32 where every quotient is the same as in float64 and rounded, else as float64.
+def _dividends(source: NDArray[Any], divisor: float) -> NDArray[Any]:
+    """The pixels where they can be divided as float32, else in float64: then Numba has few types to compile for.
 
-    It is, where dividend and divisor are float32 numbers: float64 has more than twice their digits.
+    They can, where dividend and divisor are float32 numbers: the quotient is the same as in float64 and rounded
+    then, because float64 has more than twice the digits.
     """
-    narrow = np.float32(divisor)
-    is_exact = (dtype.itemsize <= 2 or dtype == np.float32) and float(narrow) == divisor
-    return narrow if is_exact else np.float64(divisor)
+    with np.errstate(over="ignore"):
+        is_narrow = source.dtype in _NARROW and float(np.float32(divisor)) == divisor
+    return source if is_narrow else source.astype(np.float64, copy=False)
 
 
 # Compiled code follows no index outside an array, it just reads there: hence the check.
@@ -95,3 +102,39 @@ def _number(dtype: np.dtype[Any], divisor: float) -> np.floating[Any]:
 def _require_inside(channels: NDArray[np.int64], size: int) -> None:
     if channels.size and (channels.min() < OPAQUE or channels.max() >= size):
         raise IndexError(f"channels run from {channels.min()} to {channels.max()} in an axis of {size}")
+
+
+# One version per type, for views of any strides: what Numba would compile by itself, one per layout, is as fast.
+
+
+def _given(dtype: Any, rank: int) -> types.Array:
+    return types.Array(from_dtype(np.dtype(dtype)), rank, "A", readonly=True)
+
+
+def _filled(dtype: Any, rank: int) -> types.Array:
+    return types.Array(from_dtype(np.dtype(dtype)), rank, "A")
+
+
+@cache
+def _gather(pixel: np.dtype[Any]) -> Callable[..., None]:
+    number = types.float32 if pixel in _NARROW else types.float64
+    signature = types.void(
+        _given(pixel, 3), _given(np.int64, 1), number, types.float32, _filled(np.float32, 3)
+    )
+    return loops.jit(loops.gather, signature)
+
+
+@cache
+def _argmax(score: np.dtype[Any], label: np.dtype[Any]) -> Callable[..., None]:
+    signature = types.void(_given(score, 3), _given(label, 1), types.float64, _filled(label, 2))
+    return loops.jit(loops.argmax, signature)
+
+
+@cache
+def _count(label: np.dtype[Any]) -> Callable[..., None]:
+    return loops.jit(loops.count, types.void(_given(label, 2), _filled(np.int64, 2)))
+
+
+@cache
+def _is_uniform(bits: np.dtype[Any]) -> Callable[..., bool]:
+    return loops.jit(loops.is_uniform, types.boolean(_given(bits, 3)))

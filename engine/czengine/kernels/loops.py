@@ -1,7 +1,8 @@
 """The inner loops of `compiled`, for Numba. Only loops: shapes, types and indices are checked there.
 
 LLVM makes vectors of a loop only where it knows the step from one element to the next, so lines are first brought
-into, or known to lie, one value after the other. Importing this module imports Numba.
+into, or known to lie, one value after the other. The public functions are Python until `compiled` compiles them for
+the types of a call. Importing this module imports Numba.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -19,12 +19,15 @@ from czengine.kernels.base import OPAQUE
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_CHUNK = 64  # pixels compared between two looks at whether to go on
+_CHUNK = 512  # pixels compared between two looks at whether to go on
 
 
-def _jit(function: _Function) -> _Function:
+def jit(function: _Function, signature: Any = None) -> _Function:
+    """Compile a function, now for the types of `signature` or else for those it meets."""
+
     def compiled(*, cache: bool) -> _Function:
-        return cast(_Function, numba.njit(function, cache=cache, nogil=True, error_model="numpy"))
+        decorate = numba.njit(signature, cache=cache, nogil=True, error_model="numpy")
+        return cast(_Function, decorate(function))
 
     try:
         return compiled(cache=True)
@@ -32,22 +35,25 @@ def _jit(function: _Function) -> _Function:
         return compiled(cache=False)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _packed(_: Any, array: Any) -> Any:
+def _claim(_: Any, array: Any) -> Any:
     """Tell Numba what it can't know of a view: that its elements lie one after the other."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return impl_ret_borrowed(context, builder, signature.return_type, arguments[0])
+        context.nrt.incref(builder, signature.return_type, arguments[0])
+        return arguments[0]
 
     return array.copy(layout="C")(array), generate
 
 
-@_jit
+_packed: Any = intrinsic(_claim)
+
+
+@jit
 def _is_packed(line: NDArray[Any]) -> bool:
     return line.strides[0] == line.itemsize
 
 
-@_jit
+@jit
 def _is_woven(row: NDArray[Any]) -> bool:
     """Whether the channels of a pixel, and the pixels of a row, lie one after the other."""
     return row.strides[1] == row.itemsize and row.strides[0] == row.itemsize * row.shape[1]
@@ -56,11 +62,10 @@ def _is_woven(row: NDArray[Any]) -> bool:
 # ------------------------------------------------------------------------------------------- gather
 
 
-@_jit
 def gather(
     source: NDArray[Any], channels: NDArray[np.int64], divisor: Any, constant: Any, out: NDArray[Any]
 ) -> None:
-    """Fill a part of a network's input; `divisor` is a float32 where dividing as such makes no difference."""
+    """Fill a part of a network's input; divided as what the divisor is, rounded to float32."""
     planes = np.empty((channels.size, source.shape[2]), out.dtype)
     for y in range(source.shape[1]):
         row = out[y]
@@ -78,7 +83,7 @@ def gather(
             _weave(planes, _packed(row))
 
 
-@_jit
+@jit
 def _convert(line: NDArray[Any], divisor: Any, to: NDArray[Any]) -> None:
     if _is_packed(line):
         _divide(_packed(line), divisor, to)
@@ -86,13 +91,13 @@ def _convert(line: NDArray[Any], divisor: Any, to: NDArray[Any]) -> None:
         _divide(line.copy(), divisor, to)
 
 
-@_jit
+@jit
 def _divide(line: NDArray[Any], divisor: Any, to: NDArray[np.float32]) -> None:
     for x in range(to.size):
         to[x] = np.float32(type(divisor)(line[x]) / divisor)
 
 
-@_jit
+@jit
 def _weave(planes: NDArray[Any], row: NDArray[Any]) -> None:
     """Planes become a row of pixels. The steps are spelled out for LLVM."""
     to = row.reshape(-1)
@@ -116,7 +121,6 @@ def _weave(planes: NDArray[Any], row: NDArray[Any]) -> None:
 # ------------------------------------------------------------------------------------------- argmax
 
 
-@_jit
 def argmax(scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]) -> None:
     """Paste the best class of each pixel."""
     planes = np.empty((labels.size, scores.shape[1]), scores.dtype)
@@ -132,15 +136,15 @@ def argmax(scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, ou
         label[:] = labels[0]
         odd[:] = False
         for k in range(labels.size):
-            line = row[:, k]
-            if not (woven or _is_packed(line)):
-                planes[k, :] = line
-            _compare(planes[k] if woven or not _is_packed(line) else _packed(line), labels[k], best, label, odd)
+            line = _packed(row[:, k]) if _is_packed(row[:, k]) else planes[k]
+            if not (woven or _is_packed(row[:, k])):
+                planes[k, :] = row[:, k]
+            _compare(line, labels[k], best, label, odd)
         for x in range(best.size):
             out[y, x] = 0 if odd[x] or best[x] < min_confidence else label[x]
 
 
-@_jit
+@jit
 def _compare(
     line: NDArray[Any], value: Any, best: NDArray[Any], label: NDArray[np.int32], odd: NDArray[np.bool_]
 ) -> None:
@@ -152,7 +156,7 @@ def _compare(
         best[x] = score if better else best[x]
 
 
-@_jit
+@jit
 def _unweave(row: NDArray[Any], planes: NDArray[Any]) -> None:
     """A row of pixels becomes planes; the mirror of `_weave`."""
     line = row.reshape(-1)
@@ -174,15 +178,14 @@ def _unweave(row: NDArray[Any], planes: NDArray[Any]) -> None:
 # ------------------------------------------------------------------------------------------- survey
 
 
-@_jit
 def count(labels: NDArray[Any], tables: NDArray[np.int64]) -> None:
-    """Add up label values, in several tables in turn: adding twice to one number takes longer than to two."""
+    """Add up label values, in 2^n tables in turn: adding twice to one number takes longer than to two."""
+    last = len(tables) - 1
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
-            tables[x % len(tables), labels[y, x]] += 1
+            tables[x & last, labels[y, x]] += 1
 
 
-@_jit
 def is_uniform(pixels: NDArray[Any]) -> bool:
     """Whether each channel of integers has one value."""
     for channel in pixels:
@@ -192,10 +195,18 @@ def is_uniform(pixels: NDArray[Any]) -> bool:
     return True
 
 
-@_jit
+@jit
 def _holds_only(row: NDArray[Any], value: Any) -> bool:
     for start in range(0, row.size, _CHUNK):
         chunk = row[start : start + _CHUNK]
-        if (_packed(chunk) != value).any() if _is_packed(row) else (chunk != value).any():
+        if _differences(_packed(chunk) if _is_packed(row) else chunk.copy(), value):
             return False
     return True
+
+
+@jit
+def _differences(line: NDArray[Any], value: Any) -> Any:
+    bits = value ^ value
+    for x in range(line.size):
+        bits |= line[x] ^ value
+    return bits

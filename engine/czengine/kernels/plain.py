@@ -27,7 +27,7 @@ def known_float(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_copy(source: NDArray[Any], divisor: float, out: NDArray[Any]) -> bool:
-    """Whether a gather takes values as they are; refuses types that no gather joins.
+    """Whether a gather takes values as they are, into anything but float32; refuses types that no gather joins.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def is_copy(source: NDArray[Any], divisor: float, out: NDArray[Any]) -> bool:
         For a copy with a divisor.
     """
     if out.dtype == np.float32:
-        return source.dtype == np.float32 and divisor == 1.0
+        return False
     if out.dtype != source.dtype:
         raise TypeError(f"out is of {out.dtype}, float32 or the source's {source.dtype} is needed")
     if divisor != 1.0:
@@ -49,5 +49,7 @@ def copy_channels(
     source: NDArray[Any], channels: NDArray[np.int64], constant: float, out: NDArray[Any]
 ) -> None:
     """`Kernels.gather` of one type to the same."""
+    if out.dtype.kind in "ui" and not np.iinfo(out.dtype).min <= constant <= np.iinfo(out.dtype).max:
+        raise ValueError(f"constant is {constant}, which {out.dtype} does not hold")
     for index, channel in enumerate(channels):
         out[:, :, index] = constant if channel == OPAQUE else source[channel]
