@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ def pictures(*shape: int) -> NDArray[np.float32]:
 def run_any(model: ModelProto, batch: NDArray[Any]) -> NDArray[Any]:
     """Output for a batch in the network's own layout."""
     return np.asarray(_session(model).run(None, {model.graph.input[0].name: batch})[0])
+
+
+def run_all(model: ModelProto, batch: NDArray[Any], names: Sequence[str]) -> list[NDArray[Any]]:
+    """The tensors of these names, whether the network gives them or not."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.output[:]
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    return [np.asarray(value) for value in _session(copy).run(None, {model.graph.input[0].name: batch})]
 
 
 def baked(model: ModelProto, *dims: int) -> ModelProto:
