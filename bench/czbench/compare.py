@@ -25,11 +25,11 @@ class Agreement:
     Attributes
     ----------
     pixels, differing : int
-        How many were compared, and how many differ by more than the tolerance; one NaN against a number differs.
+        How many were compared, and how many differ by more than the tolerance; a NaN and a number differ.
     largest : float
         Largest difference.
-    values : int
-        How many different values the first result has (counted up to 1000 per strip): 1 would prove nothing.
+    constant : bool
+        Whether the first result is one value everywhere; its agreement would prove nothing.
     dtypes, codecs : tuple of str
         How each result is stored.
     """
@@ -37,7 +37,7 @@ class Agreement:
     pixels: int
     differing: int
     largest: float
-    values: int
+    constant: bool
     dtypes: tuple[str, str]
     codecs: tuple[str, str]
 
@@ -68,17 +68,19 @@ def compare(first: Path, second: Path, *, tolerance: float = 0.0) -> Agreement:
     height, width = _plane(left)
     if (height, width) != _plane(right):
         raise ValueError(f"{first} is {left.shape} and {second} is {right.shape}; nothing to compare")
-    differing, largest, values = 0, 0.0, set[float]()
+    differing, largest, first_value, constant = 0, 0.0, None, True
     for y in range(0, height, _ROWS):
         a, b = (_strip(array, y) for array in (left, right))
-        differing += int(np.count_nonzero(_differ(a, b, tolerance)))
-        largest = max(largest, float(np.nanmax(np.abs(a - b), initial=0.0)))
-        values.update(np.unique(a)[:1000].tolist())
+        difference = _difference(a, b)
+        differing += int(np.count_nonzero(~(difference <= tolerance)))
+        largest = max(largest, float(np.fmax.reduce(difference, axis=None, initial=0.0)))
+        first_value = a[0, 0] if first_value is None else first_value
+        constant = constant and bool((a == first_value).all())
     return Agreement(
         pixels=height * width,
         differing=differing,
         largest=largest,
-        values=len(values),
+        constant=constant,
         dtypes=(str(left.dtype), str(right.dtype)),
         codecs=(_codecs(left), _codecs(right)),
     )
@@ -96,8 +98,12 @@ def _strip(array: Any, y: int) -> Any:
     return strip.reshape(-1, strip.shape[-1]).astype(np.float64)
 
 
-def _differ(a: Any, b: Any, tolerance: float) -> Any:
-    return ~((np.abs(a - b) <= tolerance) | (np.isnan(a) & np.isnan(b)) | (a == b))
+def _difference(a: Any, b: Any) -> Any:
+    """How far apart: 0 where both are the same infinity or both NaN, NaN where only one is."""
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(a - b)
+    difference[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
+    return difference
 
 
 def _codecs(array: Any) -> str:

@@ -26,7 +26,7 @@ CHUNK = 1024
 _PATTERN = 2048
 _NUCLEI = 700
 _STAMP = 64
-_CODEC = {"cname": "zstd", "clevel": 3}
+_ZSTD_LEVEL = 3
 _TISSUE = 12  # chunks of a sparse image that hold anything
 
 
@@ -101,7 +101,7 @@ def nuclei_pattern() -> NDArray[np.float32]:
     """What repeats: 2048 × 2048 counts without noise, seamless across its edges."""
     rng = np.random.default_rng(0)
     wave = np.sin(np.arange(_PATTERN, dtype=np.float32) * (2 * np.pi / _PATTERN))
-    pattern = (220 + 60 * (wave[:, np.newaxis] + wave)).astype(np.float32)
+    pattern: NDArray[np.float32] = (220 + 60 * (wave[:, np.newaxis] + wave)).astype(np.float32)
     for y, x in rng.integers(0, _PATTERN, (_NUCLEI, 2)):
         rows, columns = (np.arange(start, start + _STAMP) % _PATTERN for start in (y, x))
         pattern[np.ix_(rows, columns)] += _nucleus(rng)
@@ -115,7 +115,8 @@ def _nucleus(rng: np.random.Generator) -> NDArray[np.float32]:
     along, across = u * np.cos(angle) + v * np.sin(angle), v * np.cos(angle) - u * np.sin(angle)
     inside = 1 / (1 + np.exp(np.clip((np.hypot(along / a, across / b) - 1) * 12, -30, 30)))
     grain = 1 + 0.15 * np.sin(u / rng.uniform(1, 3)) * np.sin(v / rng.uniform(1, 3))
-    return (rng.uniform(2000, 9000) * inside * grain).astype(np.float32)
+    stamp: NDArray[np.float32] = (rng.uniform(2000, 9000) * inside * grain).astype(np.float32)
+    return stamp
 
 
 def _to_uint16(counts: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -149,10 +150,10 @@ def _create_array(path: Path, edge: int, version: Literal["0.4", "0.5"]) -> Any:
     from zarr.codecs import BloscCodec
 
     chunk = min(edge, CHUNK)
-    more: dict[str, Any] = {"compressors": [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")]}
+    more: dict[str, Any] = {"compressors": [BloscCodec(cname="zstd", clevel=_ZSTD_LEVEL, shuffle="shuffle")]}
     if version == "0.4":
-        separator = {"name": "v2", "separator": "/"}
-        more = {"compressors": [{"id": "blosc", **_CODEC, "shuffle": 1}], "chunk_key_encoding": separator}
+        blosc = {"id": "blosc", "cname": "zstd", "clevel": _ZSTD_LEVEL, "shuffle": 1}
+        more = {"compressors": [blosc], "chunk_key_encoding": {"name": "v2", "separator": "/"}}
     else:
         more["dimension_names"] = ("y", "x")
     return zarr.create_array(

@@ -1,4 +1,7 @@
-"""Where and when something was measured: processor, cores, memory, versions, load. Without these, a time says nothing."""
+"""Where and when something was measured: processor, cores, memory, versions, load.
+
+Without these, a time says nothing.
+"""
 
 from __future__ import annotations
 

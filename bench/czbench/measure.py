@@ -1,10 +1,11 @@
 """One process from start to end: wall time, processor time, peak memory, and what it says about itself.
 
-Knows nothing of cases or goals. Only this module knows where the numbers come from and what is wrong with them:
+Knows nothing of cases or goals; needs Linux or macOS. Only this module knows where the numbers come from and what is
+wrong with them:
 
-* The peak is the largest resident set the kernel saw, files mapped into memory included. On Linux a process starts
-  with the peak of the one that started it, so whoever calls `measure` has to stay small: drawing images and comparing
-  results, which need NumPy, are processes of their own too.
+* The peak is the largest resident set the kernel saw, files mapped into memory included. On Linux a process inherits
+  the peak of the one that starts it, so whoever calls `measure` has to stay small: drawing images and comparing
+  results, which need NumPy, are processes of their own too. A peak that may be inherited is not reported.
 * A contestant may print JSON lines; the last one with a "seconds" says how long its job took without the start of
   the interpreter, and without loading the network where it says so.
 """
@@ -40,8 +41,8 @@ class Run:
         Seconds from start to end, and user plus system time.
     job : float or None
         Seconds of the work alone, as the process itself says; None where it does not say.
-    peak : float
-        Largest resident set, in megabytes.
+    peak : float or None
+        Largest resident set, in megabytes; None where it is no larger than that of the process that measures.
     says : mapping
         The last JSON line with a "seconds" that the process printed.
     """
@@ -49,7 +50,7 @@ class Run:
     wall: float
     cpu: float
     job: float | None
-    peak: float
+    peak: float | None
     says: Mapping[str, Any]
 
 
@@ -87,9 +88,22 @@ def measure(command: Sequence[str], *, environment: Mapping[str, str] | None = N
         wall=wall,
         cpu=usage.ru_utime + usage.ru_stime,
         job=says.get("seconds"),
-        peak=usage.ru_maxrss * _BYTES_PER_MAXRSS / 1e6,
+        peak=_peak(usage.ru_maxrss * _BYTES_PER_MAXRSS),
         says=says,
     )
+
+
+def _peak(largest: int) -> float | None:
+    return None if largest <= _inheritable() else largest / 1e6
+
+
+def _inheritable() -> int:
+    """Bytes a child may have inherited: the largest resident set this process ever had."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        return 0  # only Linux hands it on
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def fill_cache(path: Path) -> None:

@@ -36,7 +36,7 @@ def write_cast_archive(path: Path) -> None:
 def _network() -> bytes:
     from onnx import TensorProto, helper
 
-    shape = ["batch", TILE, TILE, 1]
+    shape: list[str | int | None] = ["batch", TILE, TILE, 1]
     graph = helper.make_graph(
         [helper.make_node("Cast", ["input"], ["output"], to=TensorProto.FLOAT)],
         "cast",

@@ -27,6 +27,8 @@ class Outcome:
     ----------
     case : Case
         Which one.
+    quick : bool
+        On small images, which no goal is about.
     runs : dict of str to list of Run
         By contestant, one per round.
     agreements : list of dict
@@ -38,6 +40,7 @@ class Outcome:
     """
 
     case: Case
+    quick: bool = False
     runs: dict[str, list[Run]] = field(default_factory=dict)
     agreements: list[dict[str, Any]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -60,14 +63,18 @@ class Verdict:
 
 def median_run(runs: Sequence[Run]) -> Run:
     """The medians of every number by itself."""
-    jobs = [run.job for run in runs if run.job is not None]
     return Run(
         wall=median(run.wall for run in runs),
         cpu=median(run.cpu for run in runs),
-        job=median(jobs) if jobs else None,
-        peak=median(run.peak for run in runs),
+        job=_median_known([run.job for run in runs]),
+        peak=_median_known([run.peak for run in runs]),
         says={},
     )
+
+
+def _median_known(numbers: Sequence[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return median(known) if known else None
 
 
 def verdicts(outcome: Outcome) -> list[Verdict]:
@@ -101,7 +108,7 @@ def _word(outcome: Outcome, goal: Goal, value: float | None) -> str:
         return "void"
     if value is None:
         return "not measured"
-    if goal.limit is None:
+    if goal.limit is None or outcome.quick:
         return "for information"
     return "met" if goal.met(value) else "NOT MET"
 

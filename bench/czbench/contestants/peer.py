@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 
@@ -19,8 +20,8 @@ def main() -> None:
     """Segment IMAGE with MODEL into the zarr array OUT; the last line printed says how long the prediction took."""
     import numpy as np
     import zarr
-    from napari_czann_segment.predict import predict_ndarray
 
+    predict_ndarray = import_module("napari_czann_segment.predict").predict_ndarray
     model, image, out = sys.argv[1:]
     pixels = np.asarray(zarr.open_array(str(Path(image) / "0"), mode="r")[...])
     start = time.perf_counter()
