@@ -100,10 +100,11 @@ def test_cold_run(tmp_path: Path, shape: tuple[int, int]) -> None:
 def test_store_copy_keeps_numbers_chunks_and_codec(
     tmp_path: Path, dtype: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # tensorstore takes no relative paths, people do
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # tensorstore takes no relative path and none with "..", people do
     image = tmp_path / "i.ome.zarr"
     draw("smooth", 300, image)
-    run("store_copy", image.name, "out", "--threads", "1", *(["--dtype", dtype] if dtype else []))
+    run("store_copy", "../i.ome.zarr", "../out", "--threads", "1", *(["--dtype", dtype] if dtype else []))
     copy, source = (zarr.open_array(str(path), mode="r") for path in (tmp_path / "out", image / "0"))
     assert copy.dtype == np.dtype(dtype or "uint16")
     assert (copy.chunks, copy.compressors) == (source.chunks, source.compressors)

@@ -47,7 +47,7 @@ def _copy(image: Path, out: Path, dtype: str | None, threads: int) -> float:
 
 
 def _spec(path: Path) -> dict[str, Any]:
-    return {"driver": "zarr", "kvstore": {"driver": "file", "path": str(path.absolute())}}
+    return {"driver": "zarr", "kvstore": {"driver": "file", "path": str(path.resolve())}}
 
 
 if __name__ == "__main__":
