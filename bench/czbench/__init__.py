@@ -1,1 +1,1 @@
-"""Measures czengine against other ways to do the same work. Nothing is here yet."""
+"""Measures czengine against other ways to do the same work; start with `python -m czbench.streaming --help`."""
