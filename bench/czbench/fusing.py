@@ -25,6 +25,7 @@ from czengine.graph.fuse import Fused, Purpose, fuse
 from czengine.graph.signature import parse_onnx
 from czengine.model import Model, read_model
 from czengine.session.base import Network, Session
+from czengine.session.devices import resolve
 from czengine.session.open import open_session
 from czengine.spec import Task
 
@@ -109,7 +110,8 @@ def _contestant(model: Model, fused: Fused, device: str) -> Contestant:
         dtype=np.dtype(fused.dtype),
         gives=fused.gives,
     )
-    session: Session = open_session(network, tile=spec.tile, batch=1, threads=_THREADS, device=device)
+    (where,) = resolve(device)
+    session: Session = open_session(network, tile=spec.tile, batch=1, threads=_THREADS, device=where)
     picture = np.random.default_rng(0).integers(0, 65536, (spec.channels, *spec.tile), np.uint16)
     loops, channels = kernels.load("auto", threads=_THREADS), np.arange(spec.channels)
     batch = np.zeros(session.input_shape, fused.dtype)

@@ -22,8 +22,8 @@ from czconverter.metadata import MULTILABEL, REGRESSION
 from czconverter.report import Comparison
 from czconverter.steps import arrays, tensors
 from czengine.model import Model, read_model
-from czengine.session.devices import available_cores
-from czengine.session.open import open_session
+from czengine.session.devices import CPU, available_cores
+from czengine.session.open import network_of, open_session
 from czengine.spec import Runtime
 
 Array = NDArray[np.float32]
@@ -183,7 +183,8 @@ def _apply(step: Any, batch: Array) -> Array:
 def _engine_run(model: Model) -> Run:
     spec = model.spec
     sizes = (spec.fixed_batch,) if spec.fixed_batch else _BATCHES
-    sessions = {n: open_session(spec, model.network, batch=n, threads=available_cores()) for n in sizes}
+    network, cores = network_of(spec, model.network), available_cores()
+    sessions = {n: open_session(network, tile=spec.tile, batch=n, threads=cores, device=CPU) for n in sizes}
 
     def run(batch: Array) -> Array:
         parts = []

@@ -20,9 +20,9 @@ from czengine.describe import describe_certificate, describe_grid, describe_job,
 from czengine.errors import OptionError
 from czengine.job import Job, prepare_job
 from czengine.kernels.base import Kernels
+from czengine.meter import Meter, Trace
 from czengine.model import Model, read_model
 from czengine.pipeline import Pipeline
-from czengine.meter import Meter, Trace
 from czengine.progress import CancelToken, Listener, Tracker
 from czengine.report import ImageReport
 from czengine.session.devices import available_cores

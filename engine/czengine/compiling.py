@@ -117,7 +117,8 @@ class Compiler:
         return replace(network, model=_bytes(retile(parse_onnx(network.model), job.plan.tile)))
 
     def _on(self, device: Device, job: Job, network: Network) -> Compiled:
-        divisor, confidence, changes = job.inputs.divisor, job.min_confidence, ()
+        divisor, confidence = job.inputs.divisor, job.min_confidence
+        changes: tuple[str, ...] = ()
         if self._run.compile:
             purpose = _purpose(job, _VARIANTS[device.provider])
             fused = fuse(parse_onnx(network.model), purpose, channels=network.channels)

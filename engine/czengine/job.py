@@ -12,8 +12,8 @@ from typing import Any
 
 from czengine.config import InputOptions, OutputOptions, RunOptions
 from czengine.errors import OptionError
-from czengine.geometry import METRES
 from czengine.footprint import Memory, Sizes
+from czengine.geometry import METRES
 from czengine.inputs import InputMap, plan_input
 from czengine.ordering import plan_order
 from czengine.plan import TilePlan

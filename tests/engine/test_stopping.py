@@ -29,7 +29,9 @@ RUN = RunOptions(device="cpu")
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    return write_ome_zarr(tmp_path / "i.ome.zarr", pattern((SIDE, SIDE), "u1"), "yx", levels=2, chunks=(256, 256))
+    return write_ome_zarr(
+        tmp_path / "i.ome.zarr", pattern((SIDE, SIDE), "u1"), "yx", levels=2, chunks=(256, 256)
+    )
 
 
 @pytest.fixture
@@ -89,7 +91,9 @@ def test_a_failing_read_names_chunk_and_tile(archive: Path, image: Path, at: int
 @pytest.mark.parametrize("at", [1, 3, 50])
 def test_a_failing_device_names_the_tile(archive: Path, image: Path, at: int) -> None:
     runs = Counted(failing(at, DeviceError("out of memory")))
-    with pytest.raises(DeviceError, match=r"out of memory \(the tile at rows \d+ to \d+, columns \d+ to \d+\)"):
+    with pytest.raises(
+        DeviceError, match=r"out of memory \(the tile at rows \d+ to \d+, columns \d+ to \d+\)"
+    ):
         carry_out(archive, image, run=runs)
     assert runs.calls == at
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from czengine import ImageReport, OutputOptions, RunOptions, api, predict, predict_array
+from czengine import ImageReport, OutputOptions, RunOptions, api, predict
 from tests.support.archives import czann_archive, onnx_network
 from tests.support.images import pattern, write_array, write_ome_zarr
 from tests.support.oracle import tiled_scores
@@ -53,8 +53,8 @@ def patches(shape: tuple[int, int], dtype: str, seed: int) -> NDArray[Any]:
     picture = pattern(shape, dtype, seed=seed)
     for _ in range(int(rng.integers(0, 4))):
         top, left = rng.integers(0, shape[0]), rng.integers(0, shape[1])
-        picture[top : top + int(rng.integers(20, 150)), left : left + int(rng.integers(20, 150))] = rng.choice(
-            [0, 7, 200]
+        picture[top : top + int(rng.integers(20, 150)), left : left + int(rng.integers(20, 150))] = (
+            rng.choice([0, 7, 200])
         )
     return picture
 
@@ -141,7 +141,9 @@ def test_every_chunk_is_decoded_once(archive: Path, tmp_path: Path, shards: tupl
 def test_planes_in_one_chunk_are_read_together(archive: Path, tmp_path: Path) -> None:
     stack = pattern((5, 90, 100), "u1")
     image = write_array(tmp_path / "i.zarr", stack, chunks=(2, 64, 64), dimension_names=["z", "y", "x"])
-    (report,) = predict(archive, image, output=OutputOptions(out=tmp_path / "labels"), run=RunOptions(batch=4))
+    (report,) = predict(
+        archive, image, output=OutputOptions(out=tmp_path / "labels"), run=RunOptions(batch=4)
+    )
     assert report.chunks_decoded == 3 * 2 * 2
     for labels, plane in zip(level(report), stack, strict=True):
         np.testing.assert_array_equal(labels, slow_labels(plane))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from czengine.graph.edits import bare
 from czengine.graph.lengths import Part
+from czengine.graph.resizing import Stuck, shape_of, walk
 from czengine.graph.signature import read_signature
 from czengine.graph.tensors import Tensor
-from czengine.graph.resizing import Stuck, shape_of, walk
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

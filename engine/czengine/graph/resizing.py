@@ -139,7 +139,7 @@ class Walk:
                 opset=self.opset,
                 inputs=[known.get(name, Tensor()) if name else None for name in node.input],
                 result=shape,
-                pixels=(0, 0),
+                pixels=(0, 0, 0),
             )
             for known, shape in ((self.old, result), (self.new, ()))
         ]

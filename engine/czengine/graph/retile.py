@@ -12,8 +12,8 @@ from czengine.errors import CzEngineError, ModelError, PlanError
 from czengine.graph.edits import bare, graphs_of
 from czengine.graph.lengths import Part
 from czengine.graph.reach import analyze
-from czengine.graph.signature import Signature, read_signature
 from czengine.graph.resizing import Sides, Stuck, axes_of, walk
+from czengine.graph.signature import Signature, read_signature
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
