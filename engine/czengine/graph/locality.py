@@ -13,8 +13,9 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from czengine.graph.functions import inlined
-from czengine.graph.shapes import Shape, tile_shapes, whole_numbers
+from czengine.graph.shapes import numbers_of, shapes_of, tile_tensors
 from czengine.graph.signature import read_signature
+from czengine.graph.tensors import Shape
 from czengine.spec import Layout
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def whole_tile_layers(model: ModelProto, *, layout: Layout | None = None) -> tup
     model = inlined(model)
     pixels = (1, 2) if signature.layout == "NHWC" else (2, 3)
     axes: dict[str, Axes] = {signature.input_name: tuple(axis in pixels for axis in range(4))}
-    shapes, numbers = tile_shapes(model, signature), whole_numbers(model)
+    tensors = tile_tensors(model, signature)
+    shapes, numbers = shapes_of(tensors), numbers_of(tensors)
     found = []
     for node in model.graph.node:
         inputs = [axes.get(name) for name in node.input]

@@ -1,56 +1,59 @@
-"""Shapes and small constants of a graph, as far as they can be told without running it."""
+"""Shapes and small values of a graph's tensors, as far as they can be told without running it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from czengine.graph.lines import NotFollowed
 from czengine.graph.signature import Signature
+from czengine.graph.tensors import MALFORMED, Shape, Tensor, calculated, constant, output_types
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-Shape = tuple[int, ...]
 
 _OPEN_SIDES = (256, 320)  # stand for an open height and width; as even as networks of six poolings need
 _OPEN_BATCH = 2  # not 1, which could be any axis of length 1
 
 
-def tile_shapes(model: ModelProto, signature: Signature) -> dict[str, Shape]:
-    """Shapes of tensors by name, for a tile of the size the graph insists on, or else of a usual one.
+def tile_tensors(model: ModelProto, signature: Signature) -> dict[str, Tensor]:
+    """Types and small values by name, for a tile of the size the graph insists on, or else of a usual one.
 
-    Only shapes that are known in full; none for what the graph computes from the shape of its input in ways that
-    onnx's shape inference cannot follow.
+    Node by node, and not by onnx for the whole graph at once: some graphs end the process there.
     """
-    import onnx
+    from onnx import TensorProto, helper
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.value_info[:]
-    source = next(value for value in copy.graph.input if value.name == signature.input_name)
-    dims = source.type.tensor_type.shape.dim
-    first = 1 if signature.layout == "NHWC" else 2
-    for axis, length in zip((0, first, first + 1), (_OPEN_BATCH, *_OPEN_SIDES), strict=True):
-        if dims[axis].dim_value <= 0:
-            dims[axis].dim_value = length
-    try:
-        copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
-    except onnx.shape_inference.InferenceError:
-        return {}
-    values = [*copy.graph.input, *copy.graph.value_info, *copy.graph.output]
-    found = {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in values}
-    return {name: shape for name, shape in found.items() if shape and min(shape) > 0}
-
-
-def whole_numbers(model: ModelProto) -> dict[str, list[int]]:
-    """Constant lists of whole numbers by name: axes, indices, shapes."""
-    from onnx import TensorProto, numpy_helper
-
-    tensors = [(tensor.name, tensor) for tensor in model.graph.initializer]
+    batch = signature.fixed_batch or _OPEN_BATCH
+    sides = [fixed or side for fixed, side in zip(signature.size, _OPEN_SIDES, strict=True)]
+    last = signature.layout == "NHWC"
+    dims = [batch, *sides, signature.channels] if last else [batch, signature.channels, *sides]
+    found = {signature.input_name: Tensor(type=helper.make_tensor_type_proto(TensorProto.FLOAT, dims))}
+    found.update((tensor.name, constant(tensor)) for tensor in model.graph.initializer)
+    opset = signature.opset or 1
     for node in model.graph.node:
-        if node.op_type == "Constant":
-            tensors += [(node.output[0], a.t) for a in node.attribute if a.name == "value"]
-    return {
-        name: numpy_helper.to_array(tensor).ravel().tolist()
-        for name, tensor in tensors
-        if tensor.data_type == TensorProto.INT64 and len(tensor.dims) < 2
-    }
+        try:
+            types, value = output_types(node, found, opset), calculated(node, found, opset)
+        except (NotFollowed, *MALFORMED):
+            continue
+        found.update((name, Tensor(type=kind)) for name, kind in types.items())
+        if value is not None:
+            found[node.output[0]] = Tensor(type=types.get(node.output[0]), value=value)
+    return found
+
+
+def shapes_of(tensors: dict[str, Tensor]) -> dict[str, Shape]:
+    """Those shapes that are known in full, of tensors that hold anything."""
+    found = {}
+    for name, tensor in tensors.items():
+        try:
+            shape = tensor.shape
+        except NotFollowed:
+            continue
+        if shape and min(shape) > 0:
+            found[name] = shape
+    return found
+
+
+def numbers_of(tensors: dict[str, Tensor]) -> dict[str, list[int]]:
+    """Short lists of whole numbers: axes, indices, shapes."""
+    values = {name: tensor.value for name, tensor in tensors.items() if tensor.value is not None}
+    return {n: v.ravel().tolist() for n, v in values.items() if v.dtype.kind == "i" and v.ndim < 2}

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 Lines = tuple[Line | None, ...]
 Shape = tuple[int, ...]
 
+MALFORMED = (
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+)  # what nodes can raise that are not as they should be
 _FEW = 64
 _CALCULATED = (
     "Add And Cast Ceil Concat Constant Div Equal Flatten Floor Gather Greater GreaterOrEqual Identity Less LessOrEqual"
@@ -74,6 +80,8 @@ def constant(tensor: TensorProto) -> Tensor:
     from onnx import helper, numpy_helper
 
     few = sum(1 for _ in tensor.dims) < 3 and all(dim <= _FEW for dim in tensor.dims)
+    if any(dim < 0 for dim in tensor.dims):
+        return Tensor()
     try:
         value = numpy_helper.to_array(tensor) if few else None
     except Exception:  # of numpy or onnx, for a tensor that is not what it says
@@ -98,15 +106,20 @@ def output_types(node: NodeProto, known: Mapping[str, Tensor], opset: int) -> Ma
         for name, tensor in inputs.items()
         if tensor.value is not None
     }
-    if len(types) < len(inputs):
+    if len(types) < len(inputs) or any(a.HasField("g") or a.graphs for a in node.attribute):
         raise NotFollowed
+    if node.op_type == "Slice" and 0 in known[node.input[0]].shape:
+        raise NotFollowed  # onnx ends the process for some of these, and for all lengths below nought
     try:
         schema = defs.get_schema(node.op_type, max_inclusive_version=opset)
-        return shape_inference.infer_node_outputs(
+        found = shape_inference.infer_node_outputs(
             schema, node, types, values, opset_imports=[helper.make_opsetid("", opset)]
         )
     except Exception as error:  # of onnx, for a node that is wrong in any way
         raise NotFollowed from error
+    if any(dim.dim_value < 0 for kind in found.values() for dim in kind.tensor_type.shape.dim):
+        raise NotFollowed
+    return found
 
 
 def calculated(node: NodeProto, known: Mapping[str, Tensor], opset: int) -> NDArray[Any] | None:

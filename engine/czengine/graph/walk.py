@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from czengine.graph.lines import BATCH, Line, NotFollowed
 from czengine.graph.rules import outcome, picked
 from czengine.graph.step import Step
-from czengine.graph.tensors import Tensor, calculated, constant, output_types
+from czengine.graph.tensors import MALFORMED, Tensor, calculated, constant, output_types
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import GraphProto, NodeProto
 
-_WRONG = (NotFollowed, LookupError, ValueError, TypeError, ArithmeticError)  # nodes may be malformed
 _MOST_ROUNDS = 64
 _SIZES = ("Shape", "Size")
 _UNSURE = ("Random", "Bernoulli", "Multinomial")
@@ -56,7 +55,7 @@ class Walk:
             try:
                 found = found if lost else list(self._outputs(node, known))
                 known.update(zip(names, found, strict=True))
-            except _WRONG:
+            except (NotFollowed, *MALFORMED):
                 self.unknown.append(label(node))
                 known.update(dict.fromkeys(names, Tensor(varies=True)))
 
