@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,17 +18,22 @@ from czengine.report import ImageReport
 from czengine.sinks.base import Target
 
 SUFFIX = ".report.json"
+_ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 
 
 def report_path(target: Target) -> Path:
     """Where the report of a run goes: beside a result that stands alone, beside the image of one that lies in it.
 
-    Never into a store: readers of zarr complain about files that are not theirs.
+    Never into a store: readers of zarr complain about files that are not theirs. The report of a well of a plate lies
+    beside the plate.
     """
-    if target.registry is None:
-        return _beside(target.path, target.path.name)
-    root = target.image.root
-    return _beside(root, f"{root.name}.{target.path.name}")
+    is_inside = target.registry is not None
+    place = Path(os.path.abspath(target.image.root if is_inside else target.path))
+    store = place
+    while any(os.path.exists(store.parent / name) for name in _ZARR_FILES):
+        store = store.parent
+    names = [*place.relative_to(store.parent).parts, *([target.path.name] if is_inside else [])]
+    return store.with_name(".".join(names) + SUFFIX)
 
 
 def save_reports(reports: Sequence[ImageReport], path: Path) -> Path | None:
@@ -36,14 +42,14 @@ def save_reports(reports: Sequence[ImageReport], path: Path) -> Path | None:
     The result is there already, so a place that cannot be written is no reason to fail.
     """
     part = path.with_name(f".{path.name}.part")
-    values = {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "images": [as_json(r) for r in reports],
-    }
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    values = {"finished": finished, "images": [as_json(report) for report in reports]}
     try:
         part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         part.replace(path)
     except OSError:
+        with suppress(OSError):
+            part.unlink()
         return None
     return path
 
@@ -55,9 +61,3 @@ def as_json(report: ImageReport) -> dict[str, Any]:
         "results": [str(path) for path in report.results],
         "device_busy": round(report.device_busy, 4),
     }
-
-
-def _beside(place: Path, name: str) -> Path:
-    parent = Path(os.path.abspath(place)).parent
-    stem = name.removesuffix("/")
-    return parent / f"{stem}{SUFFIX}"

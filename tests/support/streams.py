@@ -7,7 +7,7 @@ import weakref
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,13 @@ from czengine.spec import Layout
 
 
 def image_info(
-    shape: tuple[int, ...], dtype: Any, axes: str, *, root: Path = Path("image"), path: str = ""
+    shape: tuple[int, ...],
+    dtype: Any,
+    axes: str,
+    *,
+    root: Path = Path("image"),
+    path: str = "",
+    ngff: Literal["0.4", "0.5"] | None = None,
 ) -> ImageInfo:
     """Facts about an image that is one chunk."""
     ones = (1.0,) * len(shape)
@@ -36,7 +42,7 @@ def image_info(
         shards=None,
         channel_names=(),
         is_color=False,
-        ngff=None,
+        ngff=ngff,
         zarr_format=3,
     )
 
