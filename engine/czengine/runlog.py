@@ -12,10 +12,12 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from czengine.report import ImageReport
-from czengine.sinks.base import Target
+
+if TYPE_CHECKING:
+    from czengine.sinks.base import Target
 
 SUFFIX = ".report.json"
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")

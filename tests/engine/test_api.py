@@ -34,6 +34,7 @@ from tests.support.oracle import tiled_scores
 
 TILE, BORDER = (32, 24), (4, 3)
 NETWORK = onnx_network(*TILE, 1, 3, kernel=5)
+CPU = RunOptions(device="cpu")  # what the slow way runs on, so that results are equal to the last bit
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_any_plane_equals_the_slow_way(
     archive: Path, height: int, width: int, dtype: str, batch: int
 ) -> None:
     plane = pattern((height, width), dtype)
-    labels = predict_array(archive, plane, run=RunOptions(batch=batch))
+    labels = predict_array(archive, plane, run=RunOptions(batch=batch, device="cpu"))
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, slow_labels(plane))
 
@@ -102,7 +103,7 @@ def test_axes_may_come_in_any_order(archive: Path, axes: str) -> None:
 
 def test_scores_come_with_a_channel_per_class(archive: Path) -> None:
     plane = pattern((40, 50))
-    scores = predict_array(archive, plane, output=OutputOptions(scores=True))
+    scores = predict_array(archive, plane, output=OutputOptions(scores=True), run=CPU)
     assert scores.dtype == np.float32
     np.testing.assert_array_equal(scores, slow_scores(plane).transpose(2, 0, 1))
 
@@ -240,7 +241,7 @@ def test_regression_writes_floats(tmp_path: Path) -> None:
     )
     data = pattern((1, 40, 50))
     image = write_ome_zarr(tmp_path / "i.ome.zarr", data, "cyx", version="0.5", levels=2)
-    (report,) = predict(archive, image)
+    (report,) = predict(archive, image, run=CPU)
     scaled = (data[0] / 65535).astype(np.float32)[..., np.newaxis]
     expected = tiled_scores(network, scaled, tile=TILE, border=BORDER)[..., 0]
     values = written(report.results[0])

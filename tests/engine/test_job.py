@@ -15,6 +15,7 @@ from czengine.sources.array import open_array
 from czengine.sources.base import Source
 from czengine.sources.collection import open_images
 from czengine.spec import ModelSpec, Task
+from czengine.tiling import Tiling
 from tests.support.images import pattern, write_ome_zarr
 from tests.support.specs import make_spec
 
@@ -27,6 +28,7 @@ def prepare(
     return prepare_job(
         spec or make_spec(),
         source,
+        tiling=Tiling(method="intellesis", tile=(32, 32), border=(4, 4)),
         inputs=InputOptions(),
         output=output or OutputOptions(),
         run=RunOptions(),

