@@ -55,11 +55,13 @@ def _retiled(model: ModelProto, signature: Signature, size: Size | None, batch: 
     copy = bare(model)
     fixed = (signature.fixed_batch, *signature.size)
     wanted = (batch or signature.fixed_batch, *(size or (None, None)))
+    if wanted == fixed:  # it is the archive's own affair whether it works
+        return copy
     if any(old and old != new for old, new in zip(fixed, wanted, strict=True)):
         _walk(copy.graph, signature, _sides(fixed, wanted))
         _drop_unused(copy.graph)
     _declare(copy.graph, signature, wanted)
-    for sides in _proofs(fixed, wanted):
+    for sides in dict.fromkeys(_proofs(fixed, wanted)):
         _walk(copy.graph, signature, sides)
     return copy
 
