@@ -275,6 +275,11 @@ def test_constants_that_nothing_reads_any_more_are_gone() -> None:
     assert {tensor.name for tensor in other.graph.initializer} == {"last", "four", "k"}
 
 
+def test_its_own_size_is_nothing_to_prove() -> None:
+    model = small(*REFUSED["a branch"][:2])
+    assert retile(model, (32, 64)) == retile(model, (32, 64), batch=1) == model
+
+
 def test_functions_are_resolved() -> None:
     model = small("y = custom.Flat (x)", "")
     nodes = parser.parse_graph(

@@ -11,16 +11,20 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 
+def copy_of(model: ModelProto) -> ModelProto:
+    """A copy that shares nothing with the network."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
 def bare(model: ModelProto) -> ModelProto:
     """A copy without functions, and without what it says about shapes between its nodes."""
-    import onnx
     from onnx import inliner
 
-    if model.functions:
-        copy = inliner.inline_local_functions(model)
-    else:
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
+    copy = inliner.inline_local_functions(model) if model.functions else copy_of(model)
     for graph in graphs_of(copy.graph):
         del graph.value_info[:]
         for value in graph.output if graph is not copy.graph else ():

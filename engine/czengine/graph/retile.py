@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from czengine.errors import CzEngineError, ModelError, PlanError
-from czengine.graph.edits import bare, graphs_of
+from czengine.graph.edits import bare, copy_of, graphs_of
 from czengine.graph.lengths import Part
 from czengine.graph.reach import analyze
 from czengine.graph.resizing import Sides, Stuck, axes_of, walk
@@ -52,14 +52,16 @@ def retile(model: ModelProto, size: Size | None, *, batch: int | None = None) ->
 
 
 def _retiled(model: ModelProto, signature: Signature, size: Size | None, batch: int | None) -> ModelProto:
-    copy = bare(model)
     fixed = (signature.fixed_batch, *signature.size)
     wanted = (batch or signature.fixed_batch, *(size or (None, None)))
+    if wanted == fixed:  # there is nothing to do, whatever the nodes are
+        return copy_of(model)
+    copy = bare(model)
     if any(old and old != new for old, new in zip(fixed, wanted, strict=True)):
         _walk(copy.graph, signature, _sides(fixed, wanted))
         _drop_unused(copy.graph)
     _declare(copy.graph, signature, wanted)
-    for sides in _proofs(fixed, wanted):
+    for sides in dict.fromkeys(_proofs(fixed, wanted)):
         _walk(copy.graph, signature, sides)
     return copy
 
