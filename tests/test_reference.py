@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from czengine import ModelError, open_model, predict_array
 from czengine.config import InputOptions, OutputOptions
-from czengine.session.onnx import OnnxSession
+from czengine.session.devices import CPU
+from czengine.session.open import network_of, open_session
 from tests.support.oracle import tiled_scores
 from tests.support.shared import shared_path
 
@@ -57,7 +58,8 @@ def check(scores: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
 def test_the_session_gives_the_scores_of_the_framework(name: str) -> None:
     archive, arrays = load(name)
     model, x = open_model(archive), network_input(arrays)
-    session = OnnxSession(model.spec, model.network, tile=x.shape[1:3], batch=1, threads=2)
+    network = network_of(model.spec, model.network)
+    session = open_session(network, tile=x.shape[1:3], batch=1, threads=2, device=CPU)
     check(np.concatenate([session.run(x[i : i + 1]) for i in range(len(x))]), arrays)
 
 

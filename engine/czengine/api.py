@@ -104,7 +104,7 @@ def plan(
     chosen = choose_tiling(opened, tiling, run)
     return tuple(
         prepare_job(opened.spec, source, tiling=chosen, inputs=inputs, output=output, run=run, to_files=True)
-        for source in open_images(_path(image), inputs)
+        for source in open_images(_path(image), inputs, threads=_threads(run))
     )
 
 
@@ -168,7 +168,7 @@ def run_jobs(
         trace = stack.enter_context(Trace(run.trace)) if run.trace is not None else None
         for job, network in zip(jobs, compiled, strict=True):
             tracker.begin(job.info.name)
-            with open_sink(job.targets) as sink:
+            with open_sink(job.targets, threads=_threads(run)) as sink:
                 pipeline = Pipeline(job, network, loops, Meter(trace))
                 reports.append(pipeline.run(sink, tracker.advance, check))
     return tuple(reports)
@@ -272,7 +272,11 @@ def _opened(model: ModelLike) -> Model:
 
 
 def _kernels(run: RunOptions) -> Kernels:
-    return kernels.load(kernel_name(), threads=run.threads or available_cores())
+    return kernels.load(kernel_name(), threads=_threads(run))
+
+
+def _threads(run: RunOptions) -> int:
+    return run.threads or available_cores()
 
 
 def _check(cancel: CancelToken | None) -> Callable[[], None]:
