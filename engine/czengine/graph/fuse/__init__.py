@@ -15,11 +15,20 @@ from czengine.graph.fuse.layouts import channels_first_input, channels_first_out
 from czengine.graph.fuse.loops import unroll
 from czengine.graph.fuse.pixels import take_pixels
 from czengine.graph.fuse.scores import drop_sigmoid, drop_softmax
-from czengine.graph.signature import read_signature
+from czengine.graph.lines import NotFollowed
+from czengine.graph.signature import Signature, read_signature
 from czengine.spec import Layout, Task
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+_WRONG = (
+    NotFollowed,
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+)  # nodes may be malformed: left to a runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +108,29 @@ def fuse(model: ModelProto, purpose: Purpose, *, channels: int | None = None) ->
     ModelError
         Where the network is not one image in, one image out.
     """
-    draft = _draft(model, channels)
+    signature = read_signature(model, channels=channels)
+    try:
+        return _fuse(model, signature, purpose)
+    except _WRONG:
+        return Fused(
+            model=model,
+            layout=signature.layout,
+            output_layout=signature.output_layout,
+            dtype="float32",
+            gives="scores",
+            divisor=purpose.divisor,
+            confidence=purpose.confidence,
+            changes=(),
+        )
+
+
+def _fuse(model: ModelProto, signature: Signature, purpose: Purpose) -> Fused:
+    draft = _draft(model, signature)
     changes: list[str] = []
     if loops := unroll(draft):
         changes.append(f"{loops} loop{'s' if loops > 1 else ''} written out")
     confidence = _scores(draft, purpose, changes)
-    layout, output_layout = draft.signature.layout, draft.signature.output_layout
+    layout, output_layout = signature.layout, signature.output_layout
     if purpose.turned and output_layout == "NHWC" and channels_first_output(draft):
         output_layout = "NCHW"
         changes.append("output left channels-first")
@@ -127,11 +153,10 @@ def fuse(model: ModelProto, purpose: Purpose, *, channels: int | None = None) ->
     )
 
 
-def _draft(model: ModelProto, channels: int | None) -> Draft:
+def _draft(model: ModelProto, signature: Signature) -> Draft:
     """A copy to change, without functions."""
     from onnx import ModelProto, inliner
 
-    signature = read_signature(model, channels=channels)
     if model.functions:
         return Draft(model=inliner.inline_local_functions(model), signature=signature)
     copy = ModelProto()
