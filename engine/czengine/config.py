@@ -119,9 +119,7 @@ class TilingOptions:
         if self.tile is not None and min(self.tile) < 1:
             raise OptionError(f"tile is {self.tile[0]} × {self.tile[1]} pixels; at least 1 × 1 is needed")
         if self.border is not None and min(self.border) < 0:
-            raise OptionError(
-                f"border is {self.border[0]} and {self.border[1]} pixels; it cannot be negative"
-            )
+            raise OptionError(f"border is {self.border[0]} and {self.border[1]} pixels; it cannot be negative")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from czengine.errors import ModelError
-from czengine.graph.fuse import Fused, Purpose, fuse
+from czengine.graph.fuse import Fused, Purpose, fuse, worthwhile
 from czengine.graph.signature import parse_onnx, read_signature
 from czengine.model import Model, read_model
 from czengine.spec import Task
@@ -229,3 +229,14 @@ def test_functions_are_written_out() -> None:
     assert fused.changes == ("softmax dropped",)
     assert [node.op_type for node in fused.model.graph.node] == ["Neg"]
     assert len(fused.model.functions) == 0
+
+
+def test_what_pays_differs_between_providers() -> None:
+    asked = Purpose(task=Task.SEGMENTATION, labels=(1, 2), pixels="uint8", divisor=255.0)
+    scores = Purpose(task=Task.SEGMENTATION, divisor=255.0)
+    assert worthwhile(asked, "cpu") == scores
+    assert worthwhile(asked, "openvino") == Purpose(task=Task.SEGMENTATION, divisor=255.0, turned=False)
+    assert worthwhile(asked, "cuda") == asked
+    assert worthwhile(scores, "cuda") == scores
+    bare = Purpose(task=Task.SEGMENTATION, turned=False)
+    assert worthwhile(bare, "cpu") == bare

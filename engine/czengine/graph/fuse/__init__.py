@@ -1,7 +1,8 @@
 """Rewrites a network for what its result is needed for: raw pixels in, labels out, and no more than that takes.
 
 `fuse` decides nothing: a `Purpose` says what may be changed, and what is not understood stays as it is. `draft` is the
-network being rewritten, `turns` knows what a Transpose may look like, the others are one rewriting each.
+network being rewritten, `turns` knows what a Transpose may look like, the others are one rewriting each. Whether one
+pays on a device is known to `purpose`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from czengine.graph.fuse.labels import choose
 from czengine.graph.fuse.layouts import channels_first_input, channels_first_output
 from czengine.graph.fuse.loops import unroll
 from czengine.graph.fuse.pixels import take_pixels
+from czengine.graph.fuse.purpose import Purpose, worthwhile
 from czengine.graph.fuse.scores import drop_sigmoid, drop_softmax
 from czengine.graph.lines import NotFollowed
 from czengine.graph.signature import Signature, read_signature
@@ -22,41 +24,10 @@ from czengine.spec import Layout, Task
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_WRONG = (
-    NotFollowed,
-    LookupError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-)  # nodes may be malformed: left to a runtime
+__all__ = ["Fused", "Purpose", "fuse", "worthwhile"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Purpose:
-    """What the result of a network is needed for, and with that, what may be changed.
-
-    Attributes
-    ----------
-    task : Task
-        What is made of the scores; `REGRESSION` keeps them as they are.
-    confidence : float or None
-        SEGMENTATION: smallest score that makes a label; with one, scores stay as they are. MULTILABEL: the threshold.
-    labels : tuple of int or None
-        Label value per class, to have labels come out; None to have scores.
-    pixels : str or None
-        Type of the pixels to go in, e.g. "uint16"; None for float32 ones that are divided already.
-    divisor : float
-        What pixels are divided by before the network sees them; 1.0 leaves them as they are.
-    turned : bool
-        Whether both ends may be channels-first.
-    """
-
-    task: Task
-    confidence: float | None = None
-    labels: tuple[int, ...] | None = None
-    pixels: str | None = None
-    divisor: float = 1.0
-    turned: bool = True
+# Nodes may be malformed; what is wrong with them the runtime will say.
+_WRONG = (NotFollowed, LookupError, ValueError, TypeError, ArithmeticError)
 
 
 @dataclass(frozen=True, kw_only=True)
