@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from czengine.errors import ModelError
-from czengine.graph.fuse import Fused, Purpose, fuse
+from czengine.graph.fuse import Fused, Purpose, fuse, worthwhile
 from czengine.graph.signature import parse_onnx, read_signature
 from czengine.model import Model, read_model
 from czengine.spec import Task
@@ -82,9 +82,7 @@ def test_every_form_of_softmax_is_dropped(model: ModelProto) -> None:
     fused = fuse(model, Purpose(task=Task.SEGMENTATION))
     assert "softmax dropped" in fused.changes
     left = {node.op_type for node in fused.model.graph.node}
-    assert left.isdisjoint(
-        {"Softmax", "LogSoftmax", "Sigmoid", "Exp", "Div" if "Exp" in left else "ReduceSum"}
-    )
+    assert left.isdisjoint({"Softmax", "LogSoftmax", "Sigmoid", "Exp", "ReduceSum", "ReduceMax"})
 
 
 @given(model=networks(*DROPPED, *KEPT))
@@ -182,6 +180,27 @@ def test_nothing_to_do_gives_the_network_itself() -> None:
     assert fused.model is model
 
 
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "output = Softmax <axis = 3> ()",
+        "a = Neg (input) output = Softmax <axis = 3> (a, a) b = Loop (a, a)",
+        "a = Transpose <perm = [0, 9, 1, 2]> (input) output = Softmax <axis = 1> (a)",
+        "a = Softmax (input) output = Transpose <perm = [0, 3, 1, 1]> (a)",
+        "a = Neg (input) output, b = Softmax (a)",
+        "a = Exp (input) b = ReduceSum <axes = [77]> (a) output = Div (a)",
+        "a = Reshape (input, shape) output = Neg (a)",
+        "output = Softmax (output)",
+        "a = Transpose <perm = [0, 1, 2, 3]> (b) b = Transpose <perm = [0, 1, 2, 3]> (a) output = Softmax (a)",
+        "a = Neg (b) b = Neg (a) output = Neg (a)",
+    ],
+)
+def test_malformed_nodes_are_left_to_the_runtime(nodes: str) -> None:
+    model = network(nodes, weights="int64[2] shape = {-1, 0}")
+    fused = fuse(model, Purpose(task=Task.SEGMENTATION, labels=(1, 2)))
+    assert fused.layout == "NHWC"
+
+
 def test_what_is_no_image_to_image_is_refused() -> None:
     with pytest.raises(ModelError, match="has 3 axes"):
         fuse(network("output = Relu (input)", dims="N,2,32"), Purpose(task=Task.SEGMENTATION))
@@ -210,3 +229,14 @@ def test_functions_are_written_out() -> None:
     assert fused.changes == ("softmax dropped",)
     assert [node.op_type for node in fused.model.graph.node] == ["Neg"]
     assert len(fused.model.functions) == 0
+
+
+def test_what_pays_differs_between_providers() -> None:
+    asked = Purpose(task=Task.SEGMENTATION, labels=(1, 2), pixels="uint8", divisor=255.0)
+    scores = Purpose(task=Task.SEGMENTATION, divisor=255.0)
+    assert worthwhile(asked, "cpu") == scores
+    assert worthwhile(asked, "openvino") == Purpose(task=Task.SEGMENTATION, divisor=255.0, turned=False)
+    assert worthwhile(asked, "cuda") == asked
+    assert worthwhile(scores, "cuda") == scores
+    bare = Purpose(task=Task.SEGMENTATION, turned=False)
+    assert worthwhile(bare, "cpu") == bare

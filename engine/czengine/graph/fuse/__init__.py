@@ -1,7 +1,8 @@
 """Rewrites a network for what its result is needed for: raw pixels in, labels out, and no more than that takes.
 
 `fuse` decides nothing: a `Purpose` says what may be changed, and what is not understood stays as it is. `draft` is the
-network being rewritten, `turns` knows what a Transpose may look like, the others are one rewriting each.
+network being rewritten, `turns` knows what a Transpose may look like, the others are one rewriting each. Whether one
+pays on a device is known to `purpose`.
 """
 
 from __future__ import annotations
@@ -14,40 +15,19 @@ from czengine.graph.fuse.labels import choose
 from czengine.graph.fuse.layouts import channels_first_input, channels_first_output
 from czengine.graph.fuse.loops import unroll
 from czengine.graph.fuse.pixels import take_pixels
+from czengine.graph.fuse.purpose import Purpose, worthwhile
 from czengine.graph.fuse.scores import drop_sigmoid, drop_softmax
-from czengine.graph.signature import read_signature
+from czengine.graph.lines import NotFollowed
+from czengine.graph.signature import Signature, read_signature
 from czengine.spec import Layout, Task
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+__all__ = ["Fused", "Purpose", "fuse", "worthwhile"]
 
-@dataclass(frozen=True, kw_only=True)
-class Purpose:
-    """What the result of a network is needed for, and with that, what may be changed.
-
-    Attributes
-    ----------
-    task : Task
-        What is made of the scores; `REGRESSION` keeps them as they are.
-    confidence : float or None
-        SEGMENTATION: smallest score that makes a label; with one, scores stay as they are. MULTILABEL: the threshold.
-    labels : tuple of int or None
-        Label value per class, to have labels come out; None to have scores.
-    pixels : str or None
-        Type of the pixels to go in, e.g. "uint16"; None for float32 ones that are divided already.
-    divisor : float
-        What pixels are divided by before the network sees them; 1.0 leaves them as they are.
-    turned : bool
-        Whether both ends may be channels-first.
-    """
-
-    task: Task
-    confidence: float | None = None
-    labels: tuple[int, ...] | None = None
-    pixels: str | None = None
-    divisor: float = 1.0
-    turned: bool = True
+# Nodes may be malformed; what is wrong with them the runtime will say.
+_WRONG = (NotFollowed, LookupError, ValueError, TypeError, ArithmeticError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +79,29 @@ def fuse(model: ModelProto, purpose: Purpose, *, channels: int | None = None) ->
     ModelError
         Where the network is not one image in, one image out.
     """
-    draft = _draft(model, channels)
+    signature = read_signature(model, channels=channels)
+    try:
+        return _fuse(model, signature, purpose)
+    except _WRONG:
+        return Fused(
+            model=model,
+            layout=signature.layout,
+            output_layout=signature.output_layout,
+            dtype="float32",
+            gives="scores",
+            divisor=purpose.divisor,
+            confidence=purpose.confidence,
+            changes=(),
+        )
+
+
+def _fuse(model: ModelProto, signature: Signature, purpose: Purpose) -> Fused:
+    draft = _draft(model, signature)
     changes: list[str] = []
     if loops := unroll(draft):
         changes.append(f"{loops} loop{'s' if loops > 1 else ''} written out")
     confidence = _scores(draft, purpose, changes)
-    layout, output_layout = draft.signature.layout, draft.signature.output_layout
+    layout, output_layout = signature.layout, signature.output_layout
     if purpose.turned and output_layout == "NHWC" and channels_first_output(draft):
         output_layout = "NCHW"
         changes.append("output left channels-first")
@@ -127,11 +124,10 @@ def fuse(model: ModelProto, purpose: Purpose, *, channels: int | None = None) ->
     )
 
 
-def _draft(model: ModelProto, channels: int | None) -> Draft:
+def _draft(model: ModelProto, signature: Signature) -> Draft:
     """A copy to change, without functions."""
     from onnx import ModelProto, inliner
 
-    signature = read_signature(model, channels=channels)
     if model.functions:
         return Draft(model=inliner.inline_local_functions(model), signature=signature)
     copy = ModelProto()

@@ -41,6 +41,7 @@ class Draft:
         weights = {tensor.name for tensor in self.graph.initializer}
         _keep(self.graph.input, [value for value in self.graph.input if value.name not in weights])
         del self.graph.value_info[:]  # true of the graph as it was
+        self._gather_constants()
 
     @property
     def graph(self) -> GraphProto:
@@ -72,15 +73,16 @@ class Draft:
         """Nodes that read a tensor, also from inside their subgraphs."""
         return [node for node in self.graph.node if name in reads(node)]
 
+    def is_constant(self, name: str) -> bool:
+        """Whether a tensor is a weight."""
+        return any(tensor.name == name for tensor in self.graph.initializer)
+
     def constant(self, name: str) -> NDArray[Any] | None:
-        """Value of a weight or of a Constant node."""
+        """Value of a weight."""
         from onnx import numpy_helper
 
         tensors = (tensor for tensor in self.graph.initializer if tensor.name == name)
         tensor = next(tensors, None)
-        node = self.maker(name) if tensor is None else None
-        if node is not None and node.op_type == "Constant":
-            tensor = next((a.t for a in node.attribute if a.name == "value"), None)
         return None if tensor is None else numpy_helper.to_array(tensor)
 
     def setting(self, node: NodeProto, name: str, index: int) -> list[int] | None:
@@ -151,6 +153,15 @@ class Draft:
             names = [w.values.name if hasattr(w, "values") else w.name for w in weights]
             for index in reversed([i for i, name in enumerate(names) if name not in needed]):
                 del weights[index]
+
+    def _gather_constants(self) -> None:
+        """Make weights of Constant nodes, so that there is one place to look for them."""
+        constants = [node for node in self.graph.node if operator(node) == "Constant" and node.output[:1]]
+        for node in constants:
+            for tensor in (item.t for item in node.attribute if item.name == "value"):
+                self.graph.initializer.add().CopyFrom(tensor)
+                self.graph.initializer[-1].name = node.output[0]
+                self.graph.node.remove(node)
 
 
 def attribute(node: NodeProto, name: str, default: Any) -> Any:

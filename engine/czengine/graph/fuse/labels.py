@@ -33,7 +33,8 @@ def choose(draft: Draft, labels: tuple[int, ...], layout: Layout) -> bool:
     from onnx import helper
 
     axis = 3 if layout == "NHWC" else 1
-    if draft.opset < _OLDEST or draft.signature.outputs != len(labels) or max(labels) > _most(np.uint16):
+    fitting = draft.signature.outputs == len(labels) and 0 <= min(labels) <= max(labels) <= _most(np.uint16)
+    if draft.opset < _OLDEST or not fitting:
         return False
     name, scores = draft.result.name, draft.fresh("scores")
     draft.rename(name, scores)

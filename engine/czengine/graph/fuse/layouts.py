@@ -75,7 +75,7 @@ def _before_arithmetic(draft: Draft, turned: dict[str, str]) -> bool:
     while waiting:
         name = waiting.pop()
         node = draft.maker(name)
-        inputs = [n for n in node.input if n and draft.constant(n) is None] if node is not None else []
+        inputs = [n for n in node.input if n and not draft.is_constant(n)] if node is not None else []
         if node is None or not _is_arithmetic(draft, node, set(inputs)):
             return False
         region[name] = node
@@ -90,16 +90,16 @@ def _before_arithmetic(draft: Draft, turned: dict[str, str]) -> bool:
 
 def _is_arithmetic(draft: Draft, node: NodeProto, images: set[str]) -> bool:
     """Whether a node works on single values, or along one axis, of these images and of constants."""
-    kind, first = operator(node), next(iter(node.input), "")
-    constants = [draft.constant(name) for name in node.input if name and name not in images]
-    if len(node.output) != 1 or any(value is None for value in constants):
+    kind, single = operator(node), operator(node) in _SINGLE.split()
+    along = kind in _ALONG and draft.opset >= _PER_AXIS
+    if not (single or along or kind in _PAIRED.split()) or len(node.output) != 1:
         return False
-    if kind in _SINGLE.split():
-        return first in images and all(value.size == 1 for value in constants if value is not None)
-    if kind in _ALONG:
-        return first in images and draft.opset >= _PER_AXIS
-    fitting = all(value.ndim <= 4 for value in constants if value is not None)
-    return kind in _PAIRED.split() and fitting and not images.isdisjoint(node.input)
+    if images.isdisjoint(node.input[:1] if single or along else node.input):
+        return False
+    constants = [draft.constant(name) for name in node.input if name and name not in images]
+    return all(
+        value is not None and (value.size == 1 or (not single and value.ndim <= 4)) for value in constants
+    )
 
 
 def _turn(draft: Draft, node: NodeProto) -> None:

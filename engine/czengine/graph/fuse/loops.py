@@ -20,7 +20,7 @@ Known = dict[str, Tensor]
 
 _MOST_ROUNDS = 16
 _MOST_NODES = 10_000  # a network may be made to grow without end
-_OPEN_SIZES = ((256, 384), (640, 512))  # stand for an open height and width; both must lead to as many rounds
+_OPEN_SIZES = ((1, 2), (640, 512))  # stand for an open height and width; both must lead to as many rounds
 _AXES_AS_INPUT = 13  # opset
 
 
@@ -175,5 +175,9 @@ def _stacked(draft: Draft, parts: list[str], name: str) -> list[NodeProto]:
 
 
 def _body(node: NodeProto) -> GraphProto:
-    body: GraphProto = attribute(node, "body", None)
+    from onnx import GraphProto
+
+    body = attribute(node, "body", None)
+    if not isinstance(body, GraphProto):
+        raise ValueError("a loop without a body")
     return body

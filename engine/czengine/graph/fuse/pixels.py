@@ -16,8 +16,7 @@ def take_pixels(draft: Draft, dtype: str, divisor: float) -> bool:
     import numpy as np
     from onnx import NodeProto, TensorProto, helper
 
-    scale = np.float32(divisor)
-    exact = np.isfinite(scale) and scale > 0 and float(scale) == divisor
+    exact = 0 < divisor <= float(np.finfo(np.float32).max) and float(np.float32(divisor)) == divisor
     if dtype not in TYPES or not exact or (dtype == "float32" and divisor == 1):
         return False
     name, nodes = draft.source.name, list[NodeProto]()
@@ -25,7 +24,9 @@ def take_pixels(draft: Draft, dtype: str, divisor: float) -> bool:
         nodes.append(draft.node("Cast", [name], f"{name}_float", to=TensorProto.FLOAT))
     if divisor != 1:
         before = nodes[-1].output[0] if nodes else name
-        nodes.append(draft.node("Div", [before, draft.weight(scale, "divisor")], f"{name}_scaled"))
+        nodes.append(
+            draft.node("Div", [before, draft.weight(np.float32(divisor), "divisor")], f"{name}_scaled")
+        )
     draft.replace(name, nodes[-1].output[0])
     for index, node in enumerate(nodes):
         draft.graph.node.insert(index, node)

@@ -1,7 +1,9 @@
 """Drops what the network does to its scores last, where labels come out the same without it.
 
 Labels are the same wherever the two best scores differ by more than 1e-6, and thresholds wherever a score is that
-far from them. A softmax may go where only the best class counts, a sigmoid where only a threshold does.
+far from them. A softmax may go where only the best class counts, a sigmoid where only a threshold does. What is no
+number before is none after either; but where a network overflows, softmax makes no number of infinity, and without it
+the infinite class is the best one.
 """
 
 from __future__ import annotations

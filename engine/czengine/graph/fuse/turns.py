@@ -57,9 +57,10 @@ def turns(draft: Draft) -> dict[str, Turn]:
 def origin(name: str, known: dict[str, Turn]) -> Turn:
     """Where a tensor comes from when all turns are undone; itself where there are none."""
     perm = SAME
-    while name in known:
-        perm = tuple(known[name].perm[axis] for axis in perm)
-        name = known[name].source
+    for step in path(name, known):
+        if step in known:
+            perm = tuple(known[step].perm[axis] for axis in perm)
+            name = known[step].source
     return Turn(source=name, perm=perm)
 
 
@@ -82,6 +83,8 @@ def path(name: str, known: dict[str, Turn]) -> list[str]:
     while name in known:
         turn = known[name]
         name = turn.source
+        if name in found:
+            raise ValueError("a tensor is made of itself")
         found += [turn.between, name] if turn.between else [name]
     return found
 
