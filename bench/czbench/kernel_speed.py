@@ -108,8 +108,9 @@ def _is_uniform_call(pixels: NDArray[Any]) -> Callable[[Kernels], object]:
 
 def _noise(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     rng = np.random.default_rng(1)
-    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
-    return (rng.random(shape) * top).astype(dtype)
+    top = 1 if np.dtype(dtype).kind == "f" else int(np.iinfo(dtype).max)
+    values: NDArray[Any] = rng.random(shape) * top
+    return values.astype(dtype)
 
 
 def _blobs(side: int, dtype: Any) -> NDArray[Any]:

@@ -12,8 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from czengine import _native
-from czengine.kernels.plain import copy_channels, is_copy, is_odd_float, known_float, require_shape
+from czengine._native import argmax as argmax_in_cpp
+from czengine._native import copy as copy_in_cpp
+from czengine._native import count as count_in_cpp
+from czengine._native import gather as gather_in_cpp
+from czengine._native import is_uniform as is_uniform_in_cpp
+from czengine._native import threshold as threshold_in_cpp
+from czengine.kernels.plain import copy_channels, is_copy, is_odd_float, known_float, require_fit
 
 
 class NativeKernels:
@@ -29,31 +34,31 @@ class NativeKernels:
     ) -> None:
         """Fill a part of a network's input; see `Kernels.gather`."""
         if is_odd_float(source.dtype):
-            require_shape("out", out.shape, (*source.shape[1:], channels.size))
+            require_fit(source, channels, out)
             if is_copy(source, divisor, out):
                 copy_channels(source, channels, constant, out)
                 return
             source = source.astype(np.float64)
-        _native.gather(source, channels, divisor, constant, out)
+        gather_in_cpp(source, channels, divisor, constant, out)
 
     def argmax(
         self, scores: NDArray[Any], labels: NDArray[Any], min_confidence: float, out: NDArray[Any]
     ) -> None:
         """Paste the best class of each pixel; see `Kernels.argmax`."""
-        _native.argmax(known_float(scores), labels, min_confidence, out)
+        argmax_in_cpp(known_float(scores), labels, min_confidence, out)
 
     def threshold(self, scores: NDArray[Any], limit: float, out: NDArray[np.uint8]) -> None:
         """Paste each class on its own; see `Kernels.threshold`."""
-        _native.threshold(known_float(scores), limit, out)
+        threshold_in_cpp(known_float(scores), limit, out)
 
     def copy(self, scores: NDArray[Any], out: NDArray[Any]) -> None:
         """Paste the scores; see `Kernels.copy`."""
-        _native.copy(known_float(scores), out)
+        copy_in_cpp(known_float(scores), out)
 
     def count(self, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
         """Add up label values; see `Kernels.count`."""
-        _native.count(labels, counts)
+        count_in_cpp(labels, counts)
 
     def is_uniform(self, pixels: NDArray[Any]) -> bool:
         """Whether each channel has one value; see `Kernels.is_uniform`."""
-        return _native.is_uniform(known_float(pixels) if pixels.itemsize > 8 else pixels)
+        return is_uniform_in_cpp(known_float(pixels) if pixels.itemsize > 8 else pixels)
