@@ -43,8 +43,8 @@ std::string words(const Shape& shape) {
 
 std::string words(nb::dlpack::dtype type) {
     if (type == nb::dtype<bool>()) return "bool";
-    const char* const kinds[] = {"int", "uint", "float"};
-    return (type.code < std::size(kinds) ? kinds[type.code] : "a type of ") + std::to_string(type.bits);
+    const char* const kinds[] = {"int", "uint", "float", "handle", "bfloat", "complex"}; // by their codes in DLPack
+    return (type.code < std::size(kinds) ? kinds[type.code] : "type") + std::to_string(type.bits);
 }
 
 template <class Array>

@@ -284,8 +284,8 @@ def test_float32_scores_are_compared_as_the_numbers_they_are(name: str, score: f
 @fast_kernels
 @given(st.floats(allow_nan=True, allow_infinity=True), st.floats(width=32, allow_nan=False))
 def test_any_limit_compares_as_float64(name: str, limit: float, score: float) -> None:
-    near = np.array([limit, np.nextafter(limit, np.inf), np.nextafter(limit, -np.inf), score])
     with np.errstate(over="ignore"):
+        near = np.array([limit, np.nextafter(limit, np.inf), np.nextafter(limit, -np.inf), score])
         scores = near.astype(np.float32).reshape(1, 4, 1)
         scores = np.concatenate([scores, np.nextafter(scores, np.float32(np.inf))], axis=1)
     labels, out, planes = np.array([1], np.uint8), np.empty((1, 8), np.uint8), np.empty((1, 1, 8), np.uint8)

@@ -17,8 +17,7 @@ from numba import from_dtype, types
 from numpy.typing import NDArray
 
 from czengine.kernels import loops
-from czengine.kernels.base import OPAQUE
-from czengine.kernels.plain import copy_channels, is_copy, known_float, require_shape
+from czengine.kernels.plain import copy_channels, is_copy, known_float, require_fit, require_shape
 
 _NARROW = tuple(map(np.dtype, (np.bool_, np.uint8, np.uint16, np.float32)))  # float32 holds all their values
 _TABLES = 4
@@ -36,8 +35,7 @@ class CompiledKernels:
         out: NDArray[Any],
     ) -> None:
         """Fill a part of a network's input; see `Kernels.gather`."""
-        require_shape("out", out.shape, (*source.shape[1:], channels.size))
-        _require_inside(channels, source.shape[0])
+        require_fit(source, channels, out)
         if is_copy(source, divisor, out):
             copy_channels(source, channels, constant, out)
         else:
@@ -94,14 +92,6 @@ def _dividends(source: NDArray[Any], divisor: float) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         is_narrow = source.dtype in _NARROW and float(np.float32(divisor)) == divisor
     return source if is_narrow else source.astype(np.float64, copy=False)
-
-
-# Compiled code follows no index outside an array, it just reads there: hence the check.
-
-
-def _require_inside(channels: NDArray[np.int64], size: int) -> None:
-    if channels.size and (channels.min() < OPAQUE or channels.max() >= size):
-        raise IndexError(f"channels run from {channels.min()} to {channels.max()} in an axis of {size}")
 
 
 # One version per type, for views of any strides: what Numba would compile by itself, one per layout, is as fast.

@@ -18,7 +18,7 @@ from czengine._native import count as count_in_cpp
 from czengine._native import gather as gather_in_cpp
 from czengine._native import is_uniform as is_uniform_in_cpp
 from czengine._native import threshold as threshold_in_cpp
-from czengine.kernels.plain import copy_channels, is_copy, is_odd_float, known_float, require_shape
+from czengine.kernels.plain import copy_channels, is_copy, is_odd_float, known_float, require_fit
 
 
 class NativeKernels:
@@ -34,7 +34,7 @@ class NativeKernels:
     ) -> None:
         """Fill a part of a network's input; see `Kernels.gather`."""
         if is_odd_float(source.dtype):
-            require_shape("out", out.shape, (*source.shape[1:], channels.size))
+            require_fit(source, channels, out)
             if is_copy(source, divisor, out):
                 copy_channels(source, channels, constant, out)
                 return

@@ -26,6 +26,15 @@ def known_float(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.float64) if is_odd_float(array.dtype) else array
 
 
+def require_fit(source: NDArray[Any], channels: NDArray[np.int64], out: NDArray[Any]) -> None:
+    """Refuse a gather whose arrays don't go together: NumPy counts from the end, compiled code reads just anywhere."""
+    require_shape("out", out.shape, (*source.shape[1:], channels.size))
+    if channels.size and (channels.min() < OPAQUE or channels.max() >= len(source)):
+        raise IndexError(
+            f"channels run from {channels.min()} to {channels.max()} in an axis of {len(source)}"
+        )
+
+
 def is_copy(source: NDArray[Any], divisor: float, out: NDArray[Any]) -> bool:
     """Whether a gather takes values as they are, into anything but float32; refuses types that no gather joins.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czengine.kernels.base import OPAQUE
-from czengine.kernels.plain import copy_channels, is_copy, known_float, require_shape
+from czengine.kernels.plain import copy_channels, is_copy, known_float, require_fit, require_shape
 
 
 class ReferenceKernels:
@@ -26,7 +26,7 @@ class ReferenceKernels:
         out: NDArray[Any],
     ) -> None:
         """Fill a part of a network's input; see `Kernels.gather`."""
-        require_shape("out", out.shape, (*source.shape[1:], channels.size))
+        require_fit(source, channels, out)
         if is_copy(source, divisor, out):
             copy_channels(source, channels, constant, out)
             return
@@ -56,6 +56,7 @@ class ReferenceKernels:
 
     def count(self, labels: NDArray[Any], counts: NDArray[np.int64]) -> None:
         """Add up label values; see `Kernels.count`."""
+        require_shape("counts", counts.shape, (np.iinfo(labels.dtype).max + 1,))
         counts += np.bincount(labels.ravel(), minlength=counts.size)
 
     def is_uniform(self, pixels: NDArray[Any]) -> bool:
