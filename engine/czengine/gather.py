@@ -159,16 +159,18 @@ class Gatherer:
                 batch.pixels = self._buffers.take()
         with self._meter.busy(STAGE):
             out = batch.pixels[len(batch.tiles)]
-            self._fill(out if self._channels_last else out.transpose(1, 2, 0), placed.tile.roi, inside, pieces)
+            self._fill(
+                out if self._channels_last else out.transpose(1, 2, 0), placed.tile.roi, inside, pieces
+            )
         batch.tiles.append(placed)
         batch.keys.append(key)
 
     def _fill(self, out: NDArray[Any], roi: Region, inside: Region, pieces: Sequence[Piece]) -> None:
         """One tile, (y, x, channel)."""
-        for region, pixels in pieces:
-            y, x = region.y - roi.y, region.x - roi.x
-            part = out[y : y + region.height, x : x + region.width]
-            self._kernels.gather(pixels, self._channels, self._divisor, self._inputs.constant, part)
+        for piece in pieces:
+            y, x = piece.region.y - roi.y, piece.region.x - roi.x
+            part = out[y : y + piece.region.height, x : x + piece.region.width]
+            self._kernels.gather(piece.pixels, self._channels, self._divisor, self._inputs.constant, part)
         if inside != roi:
             rows = reflected(roi.y, roi.bottom, self._plan.height) - roi.y
             columns = reflected(roi.x, roi.right, self._plan.width) - roi.x
