@@ -197,8 +197,10 @@ class Blocks:
             return own
         block.is_ours = True
         size = (block.region.height, block.region.width)
-        free = self._free[size]
-        return free.pop() if free else np.empty((self._channels, *size), self._dtype)
+        if not self._free[size]:
+            self._free.clear()  # blocks at the edges are smaller: what served the others must not lie around
+            return np.empty((self._channels, *size), self._dtype)
+        return self._free[size].pop()
 
     def _pasted(self, block: Block, part: Region) -> Iterator[Block]:
         block.missing -= part.height * part.width
