@@ -116,7 +116,8 @@ def _noise(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 def _blobs(side: int, dtype: Any) -> NDArray[Any]:
     """Labels 0 to 3 in spots some 60 pixels wide, as segmentations are."""
     y, x = np.mgrid[:side, :side] / 20.0
-    return (np.sin(x) * np.sin(y) * 3.9).clip(0).astype(dtype)
+    spots: NDArray[Any] = (np.sin(x) * np.sin(y) * 3.9).clip(0).astype(dtype)
+    return spots
 
 
 def _laid_out(values: NDArray[Any], layout: str) -> NDArray[Any]:

@@ -1,7 +1,6 @@
 """From a model and what is wanted of it to a session: the network is fitted to the tile, rewritten, compiled.
 
-Only this module knows which variant of a network suits which provider. `graph` knows how to rewrite, `session` how to
-run.
+`graph` knows how to rewrite and what pays where, `session` how to run.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from czengine.config import RunOptions
-from czengine.graph.fuse import Fused, Purpose, fuse
+from czengine.graph.fuse import Fused, Purpose, fuse, worthwhile
 from czengine.graph.retile import retile
 from czengine.graph.signature import parse_onnx
 from czengine.job import Job
@@ -52,17 +51,6 @@ class Compiled:
     confidence: float | None
     changes: tuple[str, ...]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Variant:
-    """What a provider does better than the kernels, as measured by `czbench.fusing`."""
-
-    raw: bool  # takes pixels as they are, and casts and scales them itself
-    labels: bool  # finds the best class itself
-
-
-_VARIANTS = {"cpu": _Variant(raw=False, labels=False), "openvino": _Variant(raw=True, labels=True)}
 
 
 class Compiler:
@@ -120,7 +108,7 @@ class Compiler:
         divisor, confidence = job.inputs.divisor, job.min_confidence
         changes: tuple[str, ...] = ()
         if self._run.compile:
-            purpose = _purpose(job, _VARIANTS[device.provider])
+            purpose = worthwhile(_purpose(job), device.provider)
             fused = fuse(parse_onnx(network.model), purpose, channels=network.channels)
             divisor, confidence, changes = fused.divisor, fused.confidence, fused.changes
             network = _rewritten(network, fused)
@@ -134,11 +122,11 @@ class Compiler:
         return Compiled(session=session, divisor=divisor, confidence=confidence, changes=changes)
 
 
-def _purpose(job: Job, variant: _Variant) -> Purpose:
+def _purpose(job: Job) -> Purpose:
     """What the result is needed for, which says how the network may be rewritten."""
     one_class = job.task is Task.SEGMENTATION
-    raw = variant.raw and job.info.dtype.name in _RAW and OPAQUE not in job.inputs.channels
-    inside = variant.labels and one_class and job.min_confidence is None
+    raw = job.info.dtype.name in _RAW and OPAQUE not in job.inputs.channels
+    inside = one_class and job.min_confidence is None
     return Purpose(
         task=job.task,
         confidence=job.min_confidence,
