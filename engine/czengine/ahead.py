@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -136,7 +137,5 @@ class Ahead(Generic[Item]):
             self._stop.put(self._queue, item)
 
     def _hand_over_last(self, error: BaseException) -> None:
-        try:
+        with suppress(Stopped):  # somebody else's error came first
             self._stop.put(self._queue, error)
-        except Stopped:  # somebody else's error came first
-            pass
