@@ -182,6 +182,17 @@ def test_reading_ahead_fills_the_budget_and_stops_there() -> None:
     assert len(source.order) == 5
 
 
+def test_what_is_dropped_makes_room_to_read_ahead() -> None:
+    source = MemorySource(pixels(WHOLE.shape))
+    cells = cells_of(WHOLE, source, budget=8 * 20)  # two of the three rows of cells
+    cells.read_ahead()
+    assert len(source.order) == 8
+    cells.drop(0, above=4)
+    cells.read_ahead()
+    assert len(source.order) == 12
+    assert source.alive == 8 * 20
+
+
 def test_without_a_budget_what_a_tile_needs_is_read_all_the_same() -> None:
     source = MemorySource(pixels(WHOLE.shape))
     cells = cells_of(WHOLE, source, budget=0)

@@ -184,25 +184,18 @@ def test_the_end_meets_the_error_of_the_last_block() -> None:
 def test_leaving_waits_for_what_was_begun_and_drops_the_rest() -> None:
     gate = threading.Event()
     result, released = sink(gate=gate), list[Block]()
-
-    def open_gate() -> None:
-        begun(result, 1)
-        left_with_error.wait(LONG)
-        gate.set()
-
-    left_with_error = threading.Event()
-    helper = threading.Thread(target=open_gate)
+    opener = threading.Timer(0.3, gate.set)  # long after the second block was dropped
+    first, second, *_ = blocks()
     with pytest.raises(KeyError), writers(result, threads=1, released=released.append) as crew:  # noqa: PT012
-        crew.submit(blocks()[0])
-        helper.start()
-        while not result.at_once:
-            left_with_error.wait(0.001)
-        crew.submit(blocks()[1])
-        left_with_error.set()
+        crew.submit(first)
+        begun(result, 1)
+        crew.submit(second)
+        opener.start()
         raise KeyError
-    helper.join()
-    assert len(result.writes) in (1, 2)  # the second one, if the gate opened before the first was left
-    assert len(released) == len(result.writes)
+    opener.join()
+    assert result.writes == [((), first.region)]
+    assert len(released) == 1
+    assert released[0] is first
     assert left() == []
 
 
