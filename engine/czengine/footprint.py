@@ -79,6 +79,10 @@ class Sizes:
         Chunks decoded at the same time.
     planes : int
         Planes read together, because they share chunks.
+    chunk_bytes : int
+        A whole chunk, where it holds more than what is read of it.
+    mixing : int
+        What making gray of colours takes meanwhile.
     """
 
     plan: TilePlan
@@ -92,6 +96,8 @@ class Sizes:
     batch: int
     threads: int
     planes: int = 1
+    chunk_bytes: int = 0
+    mixing: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +146,8 @@ def _footprint(sizes: Sizes, stripe: int, *, ahead: int) -> Footprint:
         cells=cells,
         ahead=0,
         decoding=min(sizes.threads + 1, math.prod(_counts(plan, sizes.chunk)))
-        * math.prod(sizes.chunk)
-        * sizes.pixel
-        * sizes.planes,
+        * max(sizes.chunk_bytes, math.prod(sizes.chunk) * sizes.pixel * sizes.planes)
+        + sizes.mixing,
         batches=tile * (BUFFERS * sizes.input + RESULTS * sizes.output),
         blocks=sizes.planes * _blocks(sizes, stripe),
         writing=QUEUED * math.prod(sizes.block) * sizes.result,

@@ -6,9 +6,9 @@ Knows where a tile lies in its cells, padding, and which tiles need no run of th
 from __future__ import annotations
 
 import queue
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,35 +26,46 @@ from czengine.schedule import Placed, Sweep
 from czengine.session.base import Session
 
 STAGE = "gather"
-_MOST_REPEATS = 256  # that wait for a batch to be full
+_MOST_ENTRIES = 256  # constant tiles wait no longer for a batch to be full
+
+
+class Entry(NamedTuple):
+    """A tile in a batch.
+
+    Attributes
+    ----------
+    placed : Placed
+        The tile.
+    slot : int or None
+        Its place in the batch; None where it needs no run, because the scores of `key` are known by then.
+    key : bytes or None
+        The constant it consists of, if its scores are remembered, or to be remembered, under that.
+    """
+
+    placed: Placed
+    slot: int | None
+    key: bytes | None
 
 
 @dataclass(kw_only=True)
 class Batch:
-    """What goes through the network in one call, and what needs no call.
+    """What goes through the network in one call, and what needs no call, in the order of the work.
 
     Attributes
     ----------
-    tiles : list of Placed
-        In the order of the batch; fewer than it holds at the end of an image.
+    entries : list of Entry
+        In this order they are to be pasted.
     pixels : ndarray or None
         The session's input; None where there is no tile to run.
-    keys : list of (bytes or None)
-        For every tile the constant it consists of, if its scores are to be remembered under that.
-    repeats : list of (Placed, bytes)
-        Tiles whose scores are known under a key by the time all `tiles` are run.
     """
 
-    tiles: list[Placed] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     pixels: NDArray[Any] | None = None
-    keys: list[bytes | None] = field(default_factory=list)
-    repeats: list[tuple[Placed, bytes]] = field(default_factory=list)
 
     @property
-    def placed(self) -> Iterator[Placed]:
-        """All tiles, run and repeated."""
-        yield from self.tiles
-        yield from (placed for placed, _ in self.repeats)
+    def tiles(self) -> list[Placed]:
+        """Those to be run, in the order of the batch; fewer than it holds at the end of an image."""
+        return [entry.placed for entry in self.entries if entry.slot is not None]
 
 
 class Buffers:
@@ -120,7 +131,7 @@ class Gatherer:
         self._channels_last = session.network.layout == "NHWC"
         self._memo = memo
         self._known: set[bytes] = set()
-        self._batch = Batch()
+        self._batch, self._filled = Batch(), 0
 
     def batches(self, sweeps: Sequence[Sweep]) -> Generator[Batch, None, None]:
         """Every tile of every sweep once, in batches; valid until their buffer is given back."""
@@ -131,39 +142,36 @@ class Gatherer:
                     for placed in sweep.row(self._plan, row, plane):
                         self._cells.read_ahead()
                         self._add(placed, number, position)
-                        if len(self._batch.tiles) == self._size or len(self._batch.repeats) == _MOST_REPEATS:
+                        if self._filled == self._size or len(self._batch.entries) == _MOST_ENTRIES:
                             yield self._finished()
-        if self._batch.tiles or self._batch.repeats:
+        if self._batch.entries:
             yield self._finished()
 
     def _finished(self) -> Batch:
-        batch, self._batch = self._batch, Batch()
+        batch, self._batch, self._filled = self._batch, Batch(), 0
         return batch
 
     def _add(self, placed: Placed, sweep: int, position: int) -> None:
         inside = placed.tile.roi.clipped(self._plan.height, self._plan.width)
         with located(placed):
             pieces = self._cells.pieces(sweep, position, inside)
-        batch, key = self._batch, None
-        if self._memo:
-            key = self._cells.constant(pieces)
-        if key in self._known and key is not None:
-            batch.repeats.append((placed, key))
+        key = self._cells.constant(pieces) if self._memo else None
+        if key is not None and key in self._known:
+            self._batch.entries.append(Entry(placed, None, key))
             return
         if key is not None and len(self._known) < MEMO_ENTRIES:
             self._known.add(key)
         else:
             key = None
-        if batch.pixels is None:
+        if self._batch.pixels is None:
             with self._meter.waiting(STAGE):
-                batch.pixels = self._buffers.take()
+                self._batch.pixels = self._buffers.take()
         with self._meter.busy(STAGE):
-            out = batch.pixels[len(batch.tiles)]
-            self._fill(
-                out if self._channels_last else out.transpose(1, 2, 0), placed.tile.roi, inside, pieces
-            )
-        batch.tiles.append(placed)
-        batch.keys.append(key)
+            out = self._batch.pixels[self._filled]
+            channels_last = out if self._channels_last else out.transpose(1, 2, 0)
+            self._fill(channels_last, placed.tile.roi, inside, pieces)
+        self._batch.entries.append(Entry(placed, self._filled, key))
+        self._filled += 1
 
     def _fill(self, out: NDArray[Any], roi: Region, inside: Region, pieces: Sequence[Piece]) -> None:
         """One tile, (y, x, channel)."""

@@ -5,6 +5,7 @@ Joins model, image and options; runs nothing. `pipeline` carries a job out, `ins
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,6 +31,7 @@ from czengine.tiling import Tiling
 
 DEFAULT_THRESHOLD = 0.5  # multi-label classes, where the user names none
 _FLOAT = 4  # bytes
+_MIXING = 16  # bytes per pixel that `InputMap.prepare` takes meanwhile, at most
 _PIXEL_SIZES_DIFFER = 1.1  # ratio from which on a model sees things at another size than in training
 
 
@@ -176,9 +178,10 @@ def _sizes(
     run: RunOptions,
 ) -> Sizes:
     chunk = (info.chunks[info.axes.index("y")], info.chunks[info.axes.index("x")])
+    cell = cell_size((info.height, info.width), chunk)
     return Sizes(
         plan=plan,
-        cell=cell_size((info.height, info.width), chunk),
+        cell=cell,
         chunk=chunk,
         block=_block(info, targets),
         pixel=info.dtype.itemsize * len(input_map.read) if targets else 0,  # arrays are there anyway
@@ -187,6 +190,8 @@ def _sizes(
         output=_FLOAT * spec.outputs,
         batch=batch,
         threads=run.threads or available_cores(),
+        chunk_bytes=math.prod(info.chunks) * info.dtype.itemsize if targets else 0,
+        mixing=_MIXING * math.prod(cell) if input_map.gray else 0,
     )
 
 

@@ -12,7 +12,7 @@ call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -34,7 +34,7 @@ from czengine.meter import Meter, peak_memory
 from czengine.report import ImageReport
 from czengine.schedule import Grid, Placed
 from czengine.sinks.base import Sink
-from czengine.stitch import Block, Blocks, Stitcher
+from czengine.stitch import Blocks, Stitcher
 from czengine.tally import LabelTally, ScoreTally
 from czengine.writing import Writers
 
@@ -108,9 +108,8 @@ class Pipeline:
                 Writers(sink, tally, threads=WRITING, released=blocks.written, stop=stop, meter=meter)
             )
             for batch, scores in self._results(cells, stop, stack):
-                for block in self._paste(batch, scores, blocks):
-                    writers.submit(block)
-                advance(sum(p.kept.height * p.kept.width for p in batch.placed))
+                self._paste(batch, scores, blocks, writers)
+                advance(sum(placed.kept.height * placed.kept.width for placed, *_ in batch.entries))
                 stop.check()
             writers.finish()
             with meter.busy("pyramid"):
@@ -147,25 +146,25 @@ class Pipeline:
         for batch in batches:
             scores = None
             if batch.pixels is not None:
-                with self._meter.busy("run", tiles=len(batch.tiles)), located(batch.tiles[0]):
+                tiles = batch.tiles
+                with self._meter.busy("run", tiles=len(tiles)), located(tiles[0]):
                     scores = self._session.run(batch.pixels)
                 buffers.give_back(batch.pixels)
             yield batch, scores
 
-    def _paste(self, batch: Batch, scores: NDArray[Any] | None, blocks: Blocks) -> Iterator[Block]:
-        """Blocks that a batch completes."""
-        with self._meter.busy("stitch"):
-            finished: list[Block] = []
-            for placed, key, tile in zip(
-                batch.tiles, batch.keys, () if scores is None else scores, strict=False
-            ):
-                if key is not None:
-                    self._memo.remember(key, tile)
-                finished += blocks.paste(placed, partial(self._put, placed, tile))
-            for placed, key in batch.repeats:
-                finished += self._memo.paste(placed, key, blocks)
-            self._repeats += len(batch.repeats)
-        yield from finished
+    def _paste(self, batch: Batch, scores: NDArray[Any] | None, blocks: Blocks, writers: Writers) -> None:
+        """Paste tiles in the order of the work, and hand over every block that is complete."""
+        for placed, slot, key in batch.entries:
+            with self._meter.busy("stitch"):
+                if slot is None or scores is None:
+                    finished = list(self._memo.paste(placed, key or b"", blocks))
+                    self._repeats += 1
+                else:
+                    if key is not None:
+                        self._memo.remember(key, scores[slot])
+                    finished = list(blocks.paste(placed, partial(self._put, placed, scores[slot])))
+            for block in finished:
+                writers.submit(block)
 
     def _put(self, placed: Placed, scores: NDArray[Any], region: Region, out: NDArray[Any]) -> None:
         roi = placed.tile.roi

@@ -17,9 +17,9 @@ from czengine.errors import ImageError, OptionError
 from czengine.footprint import Sizes, plan_memory
 from czengine.geometry import Region
 from czengine.inputs import InputMap
+from czengine.kernels.reference import ReferenceKernels
 from czengine.meter import Meter
 from czengine.schedule import Placed
-from tests.support.kernels_now import NowKernels
 from tests.support.schedules import Case, cases, input_map, touched
 from tests.support.streams import MemorySource
 
@@ -58,7 +58,7 @@ def cells_of(
         case.cells,
         case.sweeps,
         budget=budget,
-        kernels=NowKernels(),
+        kernels=ReferenceKernels(),
         meter=meter or Meter(),
     )
 
@@ -274,7 +274,7 @@ def test_what_was_never_written_is_not_read_and_costs_nothing(case: Case, data: 
 
 @pytest.mark.parametrize("inputs", [input_map(read=(0, 1)), COLOR], ids=["as they are", "gray"])
 def test_unwritten_cells_hold_no_pixels_and_are_uniform_without_a_look(inputs: InputMap) -> None:
-    class NoLook(NowKernels):
+    class NoLook(ReferenceKernels):
         def is_uniform(self, pixels: NDArray[np.uint8]) -> bool:
             raise AssertionError("nobody has to look")
 

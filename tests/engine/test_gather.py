@@ -19,10 +19,10 @@ from czengine.footprint import MEMO_ENTRIES
 from czengine.gather import Batch, Buffers, Gatherer, reflected
 from czengine.inputs import InputMap
 from czengine.kernels.base import OPAQUE
+from czengine.kernels.reference import ReferenceKernels
 from czengine.meter import Meter
 from czengine.plan import Tile
 from czengine.schedule import Placed
-from tests.support.kernels_now import NowKernels
 from tests.support.schedules import Case, cases, input_map
 from tests.support.streams import MemorySource, PixelSession
 
@@ -67,7 +67,7 @@ class Run:
         fail_at: int | None = None,
     ) -> None:
         self.case, self.image, self.inputs = case, image, inputs or input_map()
-        self.source, self.meter, kernels = MemorySource(image, fail_at=fail_at), Meter(), NowKernels()
+        self.source, self.meter, kernels = MemorySource(image, fail_at=fail_at), Meter(), ReferenceKernels()
         self.buffers = Buffers(session, buffers, Stop(lambda: None))
         cells = Cells(
             self.source,
@@ -121,6 +121,18 @@ def tile_of(batch: Batch, number: int, layout: str) -> NDArray[Any]:
 # ------------------------------------------------------------------------------------------ pixels
 
 
+def keys_of(batch: Batch) -> list[bytes | None]:
+    return [entry.key for entry in batch.entries if entry.slot is not None]
+
+
+def repeats_of(batch: Batch) -> list[tuple[Placed, bytes | None]]:
+    return [(entry.placed, entry.key) for entry in batch.entries if entry.slot is None]
+
+
+def placed_of(batch: Batch) -> list[Placed]:
+    return [entry.placed for entry in batch.entries]
+
+
 @given(length=st.integers(1, 30), before=st.integers(0, 200), after=st.integers(0, 200))
 def test_reflection_is_that_of_numpy_pad(length: int, before: int, after: int) -> None:
     padded = np.pad(np.arange(length), (before, after), mode="reflect")
@@ -172,8 +184,8 @@ def test_every_tile_comes_once_in_order_in_full_batches(case: Case, size: int) -
     assert [placed for batch in batches for placed in batch.tiles] == [placed for *_, placed in case.placed]
     assert {len(batch.tiles) for batch in batches[:-1]} <= {size}
     assert 1 <= len(batches[-1].tiles) <= size
-    assert all(batch.keys == [None] * len(batch.tiles) and not batch.repeats for batch in batches)
-    assert all(list(batch.placed) == batch.tiles for batch in batches)
+    assert all(keys_of(batch) == [None] * len(batch.tiles) and not repeats_of(batch) for batch in batches)
+    assert all(placed_of(batch) == batch.tiles for batch in batches)
 
 
 @given(case=cases(axes=1), size=st.integers(1, 5), values=st.integers(1, 3), seed=st.integers(0, 99))
@@ -184,16 +196,16 @@ def test_constant_tiles_are_run_once_per_value(case: Case, size: int, values: in
     run = Run(case, image, PixelSession(size, case.tile), memo=True)
     known, everything = set[bytes](), list[Placed]()
     for batch in run.batches():
-        assert len(batch.tiles) == len(batch.keys) <= size
-        for placed, key in zip(batch.tiles, batch.keys, strict=True):
+        assert len(batch.tiles) == len(keys_of(batch)) <= size
+        for placed, key in zip(batch.tiles, keys_of(batch), strict=True):
             seen = run.wanted(placed, np.uint8)
             assert (key is not None) == bool((seen == seen[0, 0]).all())
             assert key is None or (key == seen[0, 0].tobytes() and key not in known)
             known |= set() if key is None else {key}
-        for placed, key in batch.repeats:
+        for placed, key in repeats_of(batch):
             assert key in known  # of this batch or an earlier one
             assert (run.wanted(placed, np.uint8) == np.frombuffer(key, np.uint8)).all()
-        everything += batch.placed
+        everything += placed_of(batch)
     assert sorted(everything, key=str) == sorted((placed for *_, placed in case.placed), key=str)
 
 
@@ -202,11 +214,11 @@ def test_repeats_ride_with_the_next_batch() -> None:
     image[0, :, 24:32] = random_image(ROW)[0, :, 24:32]
     full, last = Run(ROW, image, PixelSession(2, ROW.tile), memo=True).batches()
     assert [placed.kept.x for placed in full.tiles] == [0, 24]
-    assert full.keys == [b"\0", None]
-    assert [placed.kept.x for placed, _ in full.repeats] == [8, 16]
-    assert [placed.kept.x for placed in full.placed] == [0, 24, 8, 16]
+    assert keys_of(full) == [b"\0", None]
+    assert [placed.kept.x for placed, _ in repeats_of(full)] == [8, 16]
+    assert [placed.kept.x for placed in placed_of(full)] == [0, 8, 16, 24]
     assert last.pixels is None
-    assert [placed.kept.x for placed, _ in last.repeats] == [32, 40]
+    assert [placed.kept.x for placed, _ in repeats_of(last)] == [32, 40]
 
 
 def test_many_repeats_do_not_wait_for_a_full_batch() -> None:
@@ -216,8 +228,8 @@ def test_many_repeats_do_not_wait_for_a_full_batch() -> None:
     )
     assert [len(batch.tiles) for batch in batches] == [1] + [0] * (len(batches) - 1)
     assert [batch.pixels is None for batch in batches] == [False] + [True] * (len(batches) - 1)
-    assert max(len(batch.repeats) for batch in batches) < 500
-    assert sum(len(batch.repeats) for batch in batches) == 999
+    assert max(len(repeats_of(batch)) for batch in batches) < 500
+    assert sum(len(repeats_of(batch)) for batch in batches) == 999
 
 
 def test_no_more_values_are_remembered_than_planned() -> None:
@@ -225,10 +237,10 @@ def test_no_more_values_are_remembered_than_planned() -> None:
     case = replace(ROW, size=(8, 16 * count), stripe=16 * count)
     steps = np.tile(np.arange(count, dtype=np.uint8), 2).repeat(8)
     batches = list(Run(case, np.tile(steps, (1, 8, 1)), PixelSession(1, case.tile), memo=True).batches())
-    keys = [key for batch in batches for key in batch.keys]
+    keys = [key for batch in batches for key in keys_of(batch)]
     remembered = [bytes([value]) for value in range(MEMO_ENTRIES)]
     assert keys == [*remembered, None, None, None, None, None, None]
-    assert [key for batch in batches for _, key in batch.repeats] == remembered
+    assert [key for batch in batches for _, key in repeats_of(batch)] == remembered
 
 
 # ------------------------------------------------------------------------------------------ buffers

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from czengine.geometry import Border, Region
+from czengine.kernels.reference import ReferenceKernels
 from czengine.memo import Memo
 from czengine.plan import Tile
 from czengine.schedule import Grid, Placed
 from czengine.spec import Task
 from czengine.stitch import Block, Blocks, Stitcher
-from tests.support.kernels_now import NowKernels
 from tests.support.schedules import Case, cases
 from tests.support.specs import make_spec
 from tests.support.streams import PixelSession
@@ -26,7 +26,7 @@ TASKS = st.sampled_from(list(Task))
 
 
 def stitcher_of(session: PixelSession, task: Task) -> Stitcher:
-    return Stitcher(NowKernels(), make_spec(), session.network, task=task, confidence=0.0)
+    return Stitcher(ReferenceKernels(), make_spec(), session.network, task=task, confidence=0.0)
 
 
 def blocks_of(stitcher: Stitcher, grid: Grid) -> Blocks:
@@ -162,7 +162,11 @@ def test_many_classes_need_two_bytes() -> None:
     spec = make_spec()
     classes = tuple(replace(c, label=c.label + 300) for c in spec.classes)
     stitcher = Stitcher(
-        NowKernels(), replace(spec, classes=classes), session.network, task=Task.SEGMENTATION, confidence=None
+        ReferenceKernels(),
+        replace(spec, classes=classes),
+        session.network,
+        task=Task.SEGMENTATION,
+        confidence=None,
     )
     memo = Memo(stitcher, (8, 8))
     memo.remember(b"\1", scores_of(session, 1.0))

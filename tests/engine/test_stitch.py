@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from czengine.geometry import Border, Region
+from czengine.kernels.reference import ReferenceKernels
 from czengine.plan import Tile
 from czengine.schedule import Placed
 from czengine.session.base import Network
 from czengine.sources.base import PlaneIndex
 from czengine.spec import ModelClass, Task
 from czengine.stitch import Block, Blocks, Stitcher
-from tests.support.kernels_now import NowKernels
 from tests.support.schedules import Case, cases, touched
 from tests.support.specs import make_spec
 from tests.support.streams import MemorySink
@@ -42,7 +42,7 @@ def stitcher(
 ) -> Stitcher:
     """For two classes; `network` are fields of `Network`."""
     return Stitcher(
-        NowKernels(), spec or make_spec(), replace(NETWORK, **network), task=task, confidence=confidence
+        ReferenceKernels(), spec or make_spec(), replace(NETWORK, **network), task=task, confidence=confidence
     )
 
 

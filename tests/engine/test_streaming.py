@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from czengine import ImageReport, OutputOptions, RunOptions, api, predict
 from tests.support.archives import czann_archive, onnx_network
 from tests.support.images import pattern, write_array, write_ome_zarr
+from tests.support.limits import smallest_limit
 from tests.support.oracle import tiled_scores
 
 TILE, BORDER = (32, 24), (4, 3)
@@ -114,18 +115,6 @@ def test_stripes_give_the_same_labels(archive: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(level(reports[0]), slow_labels(picture))
     assert reports[1].tiles > reports[0].tiles
     assert reports[1].recompute_factor > reports[0].recompute_factor
-
-
-def smallest_limit(archive: Path, image: Path) -> int:
-    """The limit that the refusal of a smaller one names."""
-    import re
-
-    from czengine import OptionError
-
-    with pytest.raises(OptionError, match="need at least") as refused:
-        api.plan(archive, image, run=RunOptions(memory_limit=1))
-    (named,) = re.findall(r"at least (\d+) MiB", str(refused.value))
-    return int(named) * 2**20
 
 
 @pytest.mark.parametrize("shards", [None, (128, 128)])

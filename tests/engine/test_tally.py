@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from czengine.kernels.reference import ReferenceKernels
 from czengine.spec import ModelClass
 from czengine.tally import LabelTally, ScoreTally, Tally
-from tests.support.kernels_now import NowKernels
 from tests.support.specs import make_spec
 
 CLASSES = make_spec(outputs=3).classes
@@ -24,7 +24,7 @@ ODD = (np.nan, np.inf, -np.inf, 0.0, 1e30, -1e-30, 3.0)
 
 
 def label_tally(channels: int = 1, dtype: Any = np.uint8) -> LabelTally:
-    return LabelTally(NowKernels(), channels=channels, dtype=np.dtype(dtype))
+    return LabelTally(ReferenceKernels(), channels=channels, dtype=np.dtype(dtype))
 
 
 def cut(result: NDArray[Any], step: tuple[int, int]) -> list[NDArray[Any]]:

@@ -27,14 +27,15 @@ from czengine import (
 from czengine.tiling import choose_tiling
 from tests.support.archives import czann_archive, onnx_network, saved_model
 from tests.support.images import pattern, write_ome_zarr
+from tests.support.limits import smallest_limit
 from tests.support.shared import shared_path
 
 CPU = RunOptions(device="cpu")
 SEAMLESS = TilingOptions(method="seamless")
 
 
-def pooling_network(*, outputs: int = 2, size: int | str = 64, last: str = "Identity") -> ModelProto:
-    """A U-Net of one level: looks 7 pixels far and has a stride grid of 2; `last` is its last operator."""
+def pooling_network(*, outputs: int = 2, size: int | str = 64) -> ModelProto:
+    """A U-Net of one level: looks 5 pixels far and has a stride grid of 2."""
     rng = np.random.default_rng(3)
 
     def weights(*shape: int) -> Any:
@@ -46,8 +47,7 @@ def pooling_network(*, outputs: int = 2, size: int | str = 64, last: str = "Iden
         helper.make_node("Conv", ["small", "b"], ["seen"], pads=[1] * 4),
         helper.make_node("ConvTranspose", ["seen", "c"], ["large"], strides=[2, 2]),
         helper.make_node("Concat", ["before", "large"], ["both"], axis=1),
-        helper.make_node("Conv", ["both", "d"], ["result"], pads=[1] * 4),
-        helper.make_node(last, ["result"], ["output"]),
+        helper.make_node("Conv", ["both", "d"], ["output"], pads=[1] * 4),
     ]
     constants = {
         "a": weights(4, 1, 3, 3),
@@ -122,10 +122,10 @@ def test_seamless_is_the_whole_plane_in_one_call(
 def test_seamless_in_files_and_stripes(archive: Path, tmp_path: Path) -> None:
     import zarr
 
-    plane = pattern((300, 2100), "u1")
+    plane = pattern((300, 3000), "u1")
     image = write_ome_zarr(tmp_path / "i.ome.zarr", plane, "yx", chunks=(64, 256))
     tiling = TilingOptions(method="seamless", tile=(64, 64))
-    run = RunOptions(device="cpu", memory_limit=3 * 2**20)
+    run = RunOptions(device="cpu", memory_limit=smallest_limit(archive, image, tiling=tiling))
     (job,) = api.plan(archive, image, tiling=tiling, run=run)
     assert len({sweep.stripe.left for sweep in job.sweeps}) > 1
     (report,) = predict(archive, image, tiling=tiling, run=run)
@@ -134,7 +134,9 @@ def test_seamless_in_files_and_stripes(archive: Path, tmp_path: Path) -> None:
     sure = np.abs(expected[0] - expected[1]) > 1e-4
     np.testing.assert_array_equal(labels[sure], expected.argmax(0)[sure] + 1)
     made = dict(zarr.open_group(str(report.results[0]), mode="r").attrs["czengine"])["tiling"]
-    assert made == {"method": "seamless", "tile": list(job.plan.tile), "border": [5, 5]} or made["border"] > [0]
+    assert made == {"method": "seamless", "tile": list(job.plan.tile), "border": [5, 5]} or made["border"] > [
+        0
+    ]
 
 
 def test_intellesis_tiles_of_such_a_network_are_seen(archive: Path) -> None:
@@ -154,19 +156,20 @@ def test_a_real_network_with_a_loop_is_seamless() -> None:
     np.testing.assert_allclose(small, large, atol=1e-5, rtol=0)
 
 
-def test_a_network_that_looks_at_the_whole_tile_is_refused(tmp_path: Path) -> None:
-    archive = archive_of(tmp_path, pooling_network(last="InstanceNorm_is_below"[:0] or "Identity"))
-    assert choose_tiling(open_model(archive), SEAMLESS, CPU).method == "seamless"
-    pgc = shared_path("data/pgc/PGC_20X_nucleus_detector.czseg")
+def test_a_network_that_looks_at_the_whole_tile_is_refused() -> None:
+    model = open_model(shared_path("data/pgc/PGC_20X_nucleus_detector.czseg"))
     with pytest.raises(
-        PlanError, match=r"tiling cannot be seamless: not certifiable: GlobalAveragePool at .* and 15 more; use"
+        PlanError,
+        match=r"tiling cannot be seamless: not certifiable: GlobalAveragePool at .* and 15 more; use",
     ):
-        choose_tiling(open_model(pgc), SEAMLESS, CPU)
+        choose_tiling(model, SEAMLESS, CPU)
 
 
 def test_a_border_too_narrow_to_be_seamless_is_refused(archive: Path) -> None:
     options = TilingOptions(method="seamless", border=(2, 9))
-    with pytest.raises(PlanError, match=r"border of 2 and 9 pixels is too narrow .* looks 5 and 5 pixels far"):
+    with pytest.raises(
+        PlanError, match=r"border of 2 and 9 pixels is too narrow .* looks 5 and 5 pixels far"
+    ):
         choose_tiling(open_model(archive), options, CPU)
 
 
@@ -178,7 +181,9 @@ def test_a_tile_too_small_to_be_seamless_is_refused(archive: Path) -> None:
 
 def test_a_saved_model_has_no_graph_to_prove_anything(tmp_path: Path) -> None:
     archive = czann_archive(tmp_path / "m.czann", network=saved_model())
-    with pytest.raises(PlanError, match="tiling seamless needs a network stored as ONNX; convert the model first"):
+    with pytest.raises(
+        PlanError, match="tiling seamless needs a network stored as ONNX; convert the model first"
+    ):
         choose_tiling(open_model(archive), SEAMLESS, CPU)
 
 

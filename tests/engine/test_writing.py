@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from czengine.ahead import Stop
 from czengine.errors import Cancelled, OutputError
 from czengine.geometry import Region
+from czengine.kernels.reference import ReferenceKernels
 from czengine.meter import Meter
 from czengine.stitch import Block
 from czengine.tally import LabelTally, ScoreTally, Tally
 from czengine.writing import Writers
-from tests.support.kernels_now import NowKernels
 from tests.support.streams import MemorySink
 
 LONG = 20.0  # seconds, for waits that end at once unless something is broken
@@ -80,7 +80,7 @@ def left() -> list[str]:
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_every_block_is_written_counted_and_released_once(threads: int) -> None:
     result, all_blocks, released = sink(), blocks(), list[Block]()
-    tally, meter = LabelTally(NowKernels(), channels=1, dtype=np.dtype(np.uint8)), Meter()
+    tally, meter = LabelTally(ReferenceKernels(), channels=1, dtype=np.dtype(np.uint8)), Meter()
     with writers(result, threads=threads, tally=tally, released=released.append, meter=meter) as crew:
         for block in all_blocks:
             crew.submit(block)
