@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, parser
@@ -10,6 +12,8 @@ from czengine.errors import ModelError
 from czengine.graph import functions
 from czengine.graph.reach import Reach, analyze
 from czengine.graph.tensors import constant
+from tests.support.exported import keras_onnx
+from tests.support.frameworks import need
 
 ONE = Reach(before=(0, 0), after=(0, 0), stride=(1, 1))
 
@@ -232,3 +236,50 @@ def test_weights_that_are_not_what_they_say_are_unknown() -> None:
 def test_a_window_as_wide_as_a_tile_in_many_phases_is_given_up_soon() -> None:
     nodes = "u = Resize (x, , up) p = AveragePool <kernel_shape = [4000, 4000]> (u) y = Relu (p)"
     assert reach_of(nodes, weights="float[4] up = {1, 1, 512, 512}").radius is None
+
+
+def _mapped(layers: Any, x: Any) -> Any:
+    tf = need("tensorflow")
+    x = layers.Lambda(lambda p: tf.map_fn(lambda one: (one - 0.25) * 2.0, p), output_shape=lambda s: s)(x)
+    x = layers.Conv2D(2, 3, padding="same")(x)
+    return layers.Lambda(lambda p: tf.map_fn(lambda one: one * 0.5, p), output_shape=lambda s: s)(x)
+
+
+def _standardised(layers: Any, x: Any) -> Any:
+    tf = need("tensorflow")
+    each = tf.image.per_image_standardization
+    x = layers.Lambda(lambda p: tf.map_fn(each, p), output_shape=lambda s: s)(x)
+    return layers.Conv2D(2, 3, padding="same")(x)
+
+
+@pytest.mark.parametrize("size", [None, 32])
+def test_map_fn_of_keras(size: int | None) -> None:
+    """With a batch of any size, unlike the real N2V file; a mean inside of it is found."""
+    assert analyze(keras_onnx(_mapped, size=size)) == Reach(before=(1, 1), after=(1, 1), stride=(1, 1))
+    unknown = analyze(keras_onnx(_standardised, size=size)).unknown
+    assert unknown
+    assert all(name.endswith("(ReduceMean)") for name in unknown)
+
+
+def test_what_is_found_for_the_size_of_the_tiles_is_for_no_other() -> None:
+    """A convolution of stride 2 as TensorFlow pads it starts elsewhere in tiles of odd sizes."""
+    nodes = """
+        c = MaxPool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = "SAME_UPPER"> (x)
+        u = Resize <coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (c, , twice)
+        y = Slice (u, nought, sides, axes)"""
+    model = parser.parse_model(f"""
+        <ir_version: 9, opset_import: ["" : 18]> network (float[n,4,h,w] x) => (float[n,4,h,w] y)
+        <float[4] twice = {{1,1,2,2}}, int64[2] nought = {{0,0}}, int64[2] sides = {{63,62}}, int64[2] axes = {{2,3}}>
+        {{ {nodes} }}""")
+    assert analyze(model, tile=(63, 62)) == Reach(before=(2, 1), after=(1, 2), stride=(2, 2))
+    assert analyze(model).radius is None
+    assert analyze(model, tile=(64, 64)).radius is None
+
+
+def test_the_layout_that_is_known_goes_before_the_one_the_sizes_suggest() -> None:
+    """Of 4 channels and 8 × 8 pixels, or of 8 channels and 4 × 8: a reduction over the last axis tells."""
+    model = parser.parse_model("""
+        <ir_version: 9, opset_import: ["" : 17]> network (float[2,4,8,8] x) => (float[2,4,8,8] y)
+        { m = ReduceMax <axes = [3]> (x) y = Sub (x, m) }""")
+    assert analyze(model, layout="NHWC").radius == (0, 0)
+    assert analyze(model, layout="NCHW").unknown == ("m (ReduceMax)",)
