@@ -180,7 +180,7 @@ def test_up_and_down_is_undone_exactly() -> None:
     assert pairs == Reach(before=(1, 1), after=(1, 1), stride=(2, 2))
 
 
-@pytest.mark.parametrize(("state", "unknown"), [("a", ()), ("g", ("maps (Loop)",))])
+@pytest.mark.parametrize(("state", "unknown"), [("a", ()), ("g", ("made (Add)", "maps (Loop)"))])
 def test_loops_that_only_map_over_the_batch_are_followed(state: str, unknown: tuple[str, ...]) -> None:
     """Handing on what a round made of pixels is another matter."""
     reach = reach_of(

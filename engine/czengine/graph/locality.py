@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from czengine.graph.functions import inlined
 from czengine.graph.shapes import numbers_of, shapes_of, tile_tensors
 from czengine.graph.signature import read_signature
-from czengine.graph.tensors import Shape
+from czengine.graph.tensors import MALFORMED, Shape
 from czengine.spec import Layout
 
 if TYPE_CHECKING:
@@ -63,9 +63,12 @@ def whole_tile_layers(model: ModelProto, *, layout: Layout | None = None) -> tup
     for node in model.graph.node:
         inputs = [axes.get(name) for name in node.input]
         layer = _Layer(node, signature.opset or 1, inputs, shapes, numbers)
-        if layer.is_global():
-            found.append(f"{node.name or node.output[0]} ({node.op_type})")
-        axes.update(layer.outputs())
+        try:
+            if layer.is_global():
+                found.append(f"{node.name or node.output[0]} ({node.op_type})")
+            axes.update(layer.outputs())
+        except MALFORMED:
+            continue
     return tuple(found)
 
 

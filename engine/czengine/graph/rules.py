@@ -48,11 +48,18 @@ def outcome(step: Step) -> Lines:
     node = step.node
     rule = _rules().get(node.op_type)
     measured = any(tensor is not None and tensor.measured for tensor in step.inputs)
-    if rule is None or (measured and node.op_type not in _SIZED):
+    if rule is None or (measured and node.op_type not in _SIZED and not _picks(step)):
         raise NotFollowed
     if node.op_type != "Split" and any(node.output[1:]):
         raise NotFollowed
     return rule(step)
+
+
+def _picks(step: Step) -> bool:
+    """Whether a node takes one picture out of a batch, or the only element of an axis, by a number that is known."""
+    if step.node.op_type != "Gather" or step.tensor(1).value is None:
+        return False
+    return picked(step) is not None or step.shape[step.get("axis", 0) % len(step.lines)] == 1
 
 
 def picked(step: Step) -> int | None:

@@ -106,10 +106,8 @@ def output_types(node: NodeProto, known: Mapping[str, Tensor], opset: int) -> Ma
         for name, tensor in inputs.items()
         if tensor.value is not None
     }
-    if len(types) < len(inputs) or any(a.HasField("g") or a.graphs for a in node.attribute):
+    if len(types) < len(inputs) or _is_fatal(node, known):
         raise NotFollowed
-    if node.op_type == "Slice" and 0 in known[node.input[0]].shape:
-        raise NotFollowed  # onnx ends the process for some of these, and for all lengths below nought
     try:
         schema = defs.get_schema(node.op_type, max_inclusive_version=opset)
         found = shape_inference.infer_node_outputs(
@@ -120,6 +118,20 @@ def output_types(node: NodeProto, known: Mapping[str, Tensor], opset: int) -> Ma
     if any(dim.dim_value < 0 for kind in found.values() for dim in kind.tensor_type.shape.dim):
         raise NotFollowed
     return found
+
+
+def _is_fatal(node: NodeProto, known: Mapping[str, Tensor]) -> bool:
+    """Whether onnx might end the process instead of raising an error, as trying all operators at random showed.
+
+    So it does for lengths below nought, which `output_types` and `constant` let nobody see.
+    """
+    numbers = [a.i for a in node.attribute if a.name == "num_outputs"]
+    return (
+        node.op_type == "GatherND"
+        or (node.op_type == "Split" and any(number != len(node.output) for number in numbers))
+        or (node.op_type == "Slice" and 0 in known[node.input[0]].shape)
+        or any(a.HasField("g") or a.graphs for a in node.attribute)
+    )
 
 
 def calculated(node: NodeProto, known: Mapping[str, Tensor], opset: int) -> NDArray[Any] | None:

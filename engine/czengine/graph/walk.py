@@ -105,7 +105,10 @@ class Walk:
         )
 
     def _loop(self, node: NodeProto, known: dict[str, Tensor]) -> Iterator[Tensor]:
-        """A loop whose rounds know nothing of each other's pixels: it maps over the batch."""
+        """A loop whose rounds know nothing of each other's pixels: it maps over the batch.
+
+        Whatever changes from round to round counts as measured: it tells one picture of a batch from the other.
+        """
         import numpy as np
 
         (body,) = (attribute.g for attribute in node.attribute if attribute.name == "body")
@@ -114,14 +117,14 @@ class Walk:
         rounds = _number(often)
         if self.inside or not 0 < rounds <= _MOST_ROUNDS or not _number(going) or not node.input[0]:
             raise NotFollowed
-        measured = often.measured or going.measured
-        carried = [replace(state, measured=state.measured or measured) for state in states]
         scans: list[list[Tensor]] = []
+        carried = list(map(_measured, states, _changing(body)))
         for number in range(rounds):
             again, carried, scanned = self._round(body, known, number, carried)
+            carried = list(map(_measured, carried, _changing(body)))
             if number + 1 < rounds and not _number(again):
                 raise NotFollowed
-            scans.append([replace(tensor, measured=tensor.measured or measured) for tensor in scanned])
+            scans.append(scanned)
         stacked = [self._stacked(tensors) for tensors in zip(*scans, strict=True)]
         return (tensor for name, tensor in zip(node.output, [*carried, *stacked], strict=True) if name)
 
@@ -132,7 +135,8 @@ class Walk:
         import numpy as np
 
         walk = replace(self, inside=True)
-        given = [_scalar(np.full((), number, np.int64)), _scalar(np.ones((), np.bool_)), *states]
+        counter = replace(_scalar(np.full((), number, np.int64)), measured=True)
+        given = [counter, _scalar(np.ones((), np.bool_)), *states]
         inner = known | dict(zip((value.name for value in body.input), given, strict=True))
         walk.follow(body, inner)
         again, *results = (inner.get(value.name, Tensor()) for value in body.output)
@@ -150,15 +154,31 @@ class Walk:
         if any(tensor.lines != first.lines or tensor.type != first.type for tensor in tensors):
             raise NotFollowed
         if first.type is None or (varies and first.lines is None):
-            return Tensor(varies=varies, measured=first.measured)
+            return Tensor(varies=varies, measured=True)
         kind = helper.make_tensor_type_proto(first.type.tensor_type.elem_type, [rounds, *first.shape])
         if first.lines is None:
-            return Tensor(type=kind, measured=first.measured)
+            return Tensor(type=kind, measured=True)
         pictures = [tensor.picture for tensor in tensors]
         line = Line(source=BATCH) if pictures == list(range(self.pixels[2])) else None
         if line is None and any(picture is not None for picture in pictures):
             raise NotFollowed
         return Tensor(type=kind, lines=(line, *first.lines), varies=True)
+
+
+def _changing(body: GraphProto) -> list[bool]:
+    """For each state of a loop, whether a round may hand on another value than it was given."""
+    made = {node.output[0]: node.input[0] for node in body.node if node.op_type == "Identity"}
+    found = []
+    for given, handed in zip(body.input[2:], body.output[1:], strict=False):
+        name = handed.name
+        while name != given.name and name in made:
+            name = made.pop(name)
+        found.append(name != given.name)
+    return found
+
+
+def _measured(tensor: Tensor, changing: bool) -> Tensor:  # noqa: FBT001 - for `map`
+    return replace(tensor, measured=tensor.measured or changing)
 
 
 def label(node: NodeProto) -> str:
