@@ -109,15 +109,15 @@ def _is_uniform_call(pixels: NDArray[Any]) -> Callable[[Kernels], object]:
 def _noise(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     rng = np.random.default_rng(1)
     top = 1 if np.dtype(dtype).kind == "f" else int(np.iinfo(dtype).max)
-    values: NDArray[Any] = rng.random(shape) * top
-    return values.astype(dtype)
+    values: NDArray[Any] = (rng.random(shape) * top).astype(dtype)
+    return values
 
 
 def _blobs(side: int, dtype: Any) -> NDArray[Any]:
     """Labels 0 to 3 in spots some 60 pixels wide, as segmentations are."""
     y, x = np.mgrid[:side, :side] / 20.0
-    spots: NDArray[Any] = (np.sin(x) * np.sin(y) * 3.9).clip(0).astype(dtype)
-    return spots
+    blobs: NDArray[Any] = (np.sin(x) * np.sin(y) * 3.9).clip(0).astype(dtype)
+    return blobs
 
 
 def _laid_out(values: NDArray[Any], layout: str) -> NDArray[Any]:

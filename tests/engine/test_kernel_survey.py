@@ -80,6 +80,19 @@ def test_every_pixel_is_counted_once_whatever_the_threads(name: str, dtype: str,
     assert_array_equal(counts, np.bincount(labels.ravel(), minlength=counts.size))
 
 
+@every_kernel
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("period", [1, 2, 3, 4, 8, 16, 32, 64])
+def test_patterns_are_no_runs(name: str, dtype: str, period: int) -> None:
+    labels = np.resize(np.arange(period), (3, 192)).astype(dtype)
+    counts = np.zeros(np.iinfo(dtype).max + 1, np.int64)
+
+    kernels(name).count(labels, counts)
+
+    assert counts[:period].tolist() == [576 // period] * period
+    assert counts[period:].sum() == 0
+
+
 # --------------------------------------------------------------------------------------- is_uniform
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,25 @@ def test_gather_takes_any_byte_that_is_not_zero_as_true(name: str) -> None:
     assert out.ravel().tolist() == [0, 1, 1, 1]
 
 
+@fast_kernels
+@layouts_of_networks
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("step", [1, -1, 2, 0])
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_gather_of_lines_longer_than_a_block(
+    name: str, layout: Layout, order: tuple[int, ...], step: int, count: int
+) -> None:
+    values = pixels(np.random.default_rng(count), (count, 2, 4500), "u2")
+    source = Layout(order=order, steps=(1, 1, step)).hold(values)
+    scaled, copied = (layout.place((2, 4500, count), dtype)[1] for dtype in (np.float32, np.uint16))
+
+    kernels(name).gather(source, np.arange(count)[::-1], 255.0, 0.0, scaled)
+    kernels(name).gather(source, np.arange(count)[::-1], 1.0, 0.0, copied)
+
+    assert_array_equal(copied, source[::-1].transpose(1, 2, 0))
+    assert_same_bits(np.ascontiguousarray(scaled), (copied.astype(np.float64) / 255.0).astype(np.float32))
+
+
 @every_kernel
 def test_a_picture_of_one_pixel_fills_a_tile(name: str) -> None:
     source = np.broadcast_to(
@@ -251,6 +271,29 @@ def test_argmax_finds_each_class_anywhere(name: str, layout: Layout, classes: in
     kernels(name).argmax(scores, np.arange(300, 300 + classes, dtype=np.uint16), 0.5, out)
 
     assert_array_equal(out, winner + 300)
+
+
+@fast_kernels
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("step", [1, -1, 2, 0])
+@pytest.mark.parametrize("classes", [1, 2, 3, 4, 5, 9])
+def test_scores_of_lines_longer_than_a_block(
+    name: str, order: tuple[int, ...], step: int, classes: int
+) -> None:
+    values = np.random.default_rng(classes).random((2, 1100, classes), np.float32)
+    scores = Layout(order=order, steps=(1, step, 1)).hold(values)
+    labels, out_steps = np.arange(classes, dtype=np.uint8), (1, step or 3)
+    out = Layout(order=(0, 1), steps=out_steps).place((2, 1100), np.uint8)[1]
+    planes = Layout(order=(0, 1, 2), steps=(1, *out_steps))
+    binary, floats = (planes.place((classes, 2, 1100), dtype)[1] for dtype in (np.uint8, np.float32))
+
+    kernels(name).argmax(scores, labels, 0.0, out)
+    kernels(name).threshold(scores, 0.5, binary)
+    kernels(name).copy(scores, floats)
+
+    assert_array_equal(out, scores.argmax(axis=2))
+    assert_array_equal(binary, scores.transpose(2, 0, 1) >= 0.5)
+    assert_array_equal(floats, scores.transpose(2, 0, 1))
 
 
 @every_kernel
