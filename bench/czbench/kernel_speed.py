@@ -56,6 +56,8 @@ def _cases(side: int) -> Iterator[_Case]:
         for dtype in ("uint8", "uint16", "float32"):
             yield _gather_case(side, channels, layout, dtype, "float32")
         yield _gather_case(side, channels, layout, "uint16", "uint16")
+    for dtype in ("uint8", "uint16"):
+        yield _gather_case(side, 3, "NHWC", dtype, "float32", source_layout="NHWC")
     for classes in (2, 3, 5, 10):
         for layout in ("NHWC", "NCHW"):
             yield _argmax_case(side, classes, layout)
@@ -64,13 +66,15 @@ def _cases(side: int) -> Iterator[_Case]:
     yield from _survey_cases(side)
 
 
-def _gather_case(side: int, channels: int, layout: str, dtype: str, wanted: str) -> _Case:
-    source = _noise((channels, side + 2 * _EDGE, side + 2 * _EDGE), dtype)[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+def _gather_case(
+    side: int, channels: int, layout: str, dtype: str, wanted: str, source_layout: str = "NCHW"
+) -> _Case:
+    around = _laid_out(_noise((side + 2 * _EDGE, side + 2 * _EDGE, channels), dtype), source_layout)
+    source = around[_EDGE:-_EDGE, _EDGE:-_EDGE].transpose(2, 0, 1)
     out = _laid_out(np.zeros((side, side, channels), wanted), layout)
-    order, divisor = np.arange(channels)[::-1].copy(), 255.0 if dtype.startswith("u") else 1.0
-    if dtype == wanted:
-        divisor = 1.0
+    order, divisor = np.arange(channels)[::-1].copy(), 1.0 if dtype == wanted else 255.0
     name = f"gather {dtype} to {wanted}, {channels} {layout}"
+    name += f" from {source_layout}" if source_layout != "NCHW" else ""
     return name, lambda kernels: kernels.gather(source, order, divisor, 1.0, out), out.nbytes
 
 

@@ -99,10 +99,19 @@ std::vector<std::int64_t> checked(const Indices& channels, std::size_t size) {
 }
 
 // Integers of the size of an element: what copying and comparing bits needs to know of a type.
+template <std::size_t Size>
+struct BitsOf;
+template <>
+struct BitsOf<1> { using Type = std::uint8_t; };
+template <>
+struct BitsOf<2> { using Type = std::uint16_t; };
+template <>
+struct BitsOf<4> { using Type = std::uint32_t; };
+template <>
+struct BitsOf<8> { using Type = std::uint64_t; };
+
 template <class Type>
-using Bits = std::conditional_t<sizeof(Type) == 1, std::uint8_t,
-                                std::conditional_t<sizeof(Type) == 2, std::uint16_t,
-                                                   std::conditional_t<sizeof(Type) == 4, std::uint32_t, std::uint64_t>>>;
+using Bits = typename BitsOf<sizeof(Type)>::Type;
 
 template <class Type>
 Bits<Type> bits_of(double constant) {
@@ -111,8 +120,9 @@ Bits<Type> bits_of(double constant) {
         const bool fits = constant >= static_cast<double>(std::numeric_limits<Type>::min()) &&
                           constant < 2.0 * static_cast<double>(std::numeric_limits<Type>::max() / 2 + 1);
         if (!fits)
-            throw nb::value_error(
-                ("constant is " + std::to_string(constant) + ", which " + words(nb::dtype<Type>()) + " does not hold").c_str());
+            throw nb::value_error(("constant is " + std::to_string(constant) + ", which " + words(nb::dtype<Type>()) +
+                                   " does not hold")
+                                      .c_str());
     }
     return std::bit_cast<Bits<Type>>(static_cast<Type>(constant));
 }

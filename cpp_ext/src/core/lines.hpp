@@ -87,8 +87,10 @@ CZENGINE_INLINE void unweave_group(const T* __restrict from, std::ptrdiff_t step
             std::memcpy(&b, from + (x + 1) * step, sizeof b);
             std::memcpy(&c, from + (x + 2) * step, sizeof c);
             std::memcpy(&d, from + (x + 3) * step, sizeof d);
-            const Four ab01 = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd01 = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-            const Four ab23 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd23 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            const Four ab01 = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+            const Four ab23 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            const Four cd01 = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+            const Four cd23 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
             a = __builtin_shufflevector(ab01, cd01, 0, 1, 4, 5);
             b = __builtin_shufflevector(ab01, cd01, 2, 3, 6, 7);
             c = __builtin_shufflevector(ab23, cd23, 0, 1, 4, 5);

@@ -25,7 +25,7 @@ template <class Label>
 struct Run {
     std::uint64_t words[4];
 
-    static constexpr std::ptrdiff_t SIZE = sizeof words / sizeof(Label);
+    static constexpr std::ptrdiff_t SIZE = sizeof(std::uint64_t[4]) / sizeof(Label);
 
     CZENGINE_INLINE bool is_one_label() const noexcept {
         const std::uint64_t turned = std::rotl(words[0], 8 * static_cast<int>(sizeof(Label)));

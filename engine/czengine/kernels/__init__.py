@@ -1,7 +1,7 @@
 """The inner loops, three times over: `native` (C++, the default), `compiled` (Numba), `reference` (NumPy).
 
-`base` says what they do, `plain` is what the fast ones share, `pool` spreads a call over threads, `load` picks
-one. Nothing heavy is imported before `load` is called, and Numba only where its kernels are the ones picked.
+`base` says what they do, `plain` is what they share, `loops` is for Numba, `pool` spreads a call over threads,
+`load` picks one. Nothing heavy is imported before `load` is called, and Numba only where its kernels are picked.
 """
 
 from __future__ import annotations
