@@ -17,7 +17,7 @@ from tests.support.images import write_ome_zarr
 from tests.support.oracle import legacy_tiling, network_bytes, tiled_scores
 from tests.support.shared import shared_path
 
-CPU = RunOptions(device="cpu")
+CPU = RunOptions(device="cpu", compile=False)  # to the last bit what the loop does
 MODEL = "data/pgc/PGC_20X_nucleus_detector.czseg"
 IMAGE = "data/pgc/PGC_20X_v05.ome.zarr"
 
@@ -79,6 +79,18 @@ def test_many_planes_each_by_itself(tmp_path: Path, plane: NDArray[Any], expecte
     assert report.planes == 4
     labels = labels_of(report.results[0])
     np.testing.assert_array_equal(labels, np.broadcast_to(expected, (2, 1, 2, *expected.shape)))
+
+
+def test_compiled_it_gives_the_same_where_two_scores_differ(
+    tmp_path: Path, scores: NDArray[np.float32], expected: NDArray[np.uint8]
+) -> None:
+    out = tmp_path / "labels.ome.zarr"
+    run = RunOptions(device="cpu")
+    (report,) = predict(shared_path(MODEL), shared_path(IMAGE), output=OutputOptions(out=out), run=run)
+    assert "softmax dropped" in report.network
+    sure = np.abs(scores[..., 0] - scores[..., 1]) > 1e-6
+    np.testing.assert_array_equal(labels_of(out)[0, 0, 0][sure], expected[sure])
+    assert sure.mean() > 0.9999
 
 
 def test_openvino_gives_the_same_where_the_network_is_sure(
