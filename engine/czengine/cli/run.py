@@ -77,6 +77,9 @@ def _carry_out(
             reports = api.run_jobs(opened, jobs, run=run, progress=listener, check=stop_if_asked)
         saved = save_reports(reports, report_path(jobs[0].targets[0]))
         _show_reports(reports, saved, show)
+        if not show.quiet:  # what came up while the network was compiled
+            told = {note for job in jobs for note in job.notes}
+            print_notes(note for report in reports for note in report.notes if note not in told)
         if show.preview is not None:
             first = jobs[0]
             write_preview(show.preview, first.targets, plane=first.planes[0], channels=first.inputs.read)
@@ -91,7 +94,12 @@ def _show_reports(reports: tuple[ImageReport, ...], saved: Path | None, show: Sh
             emit_report(report)
     elif not show.quiet:
         print_reports(reports)
-        print(f"report:  {saved}" if saved is not None else "report:  could not be written")
+        print(f"report:  {'could not be written' if saved is None else _shown(saved)}")
+
+
+def _shown(path: Path) -> Path:
+    """A path as short as it can be said here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _show_preview(path: Path, show: Show) -> None:

@@ -148,23 +148,25 @@ def _stages_table(reports: Sequence[ImageReport]) -> Table:
 
 
 def _summary(reports: Sequence[ImageReport]) -> str:
-    """The rest of the report in one line."""
-    first = reports[0]
+    """The rest of the report in two lines."""
+    busy = sum(report.device_busy * report.seconds for report in reports)
+    seconds = sum(report.seconds for report in reports)
     computed = sum(report.recompute_factor * report.pixels for report in reports)
     pixels = sum(report.pixels for report in reports)
     repeats = sum(report.repeats for report in reports)
     facts = [
-        first.device,
         f"{computed / pixels:.2f} pixels computed per pixel",
-        f"{sum(report.chunks_decoded for report in reports):,} chunks decoded",
-        f"{sum(report.bytes_read for report in reports) / 1e6:,.0f} MB read"
-        f" and {sum(report.bytes_written for report in reports) / 1e6:,.0f} MB written",
+        f"{_count(sum(report.chunks_decoded for report in reports), 'chunk')} decoded",
+        f"{sum(report.bytes_read for report in reports) / 1e6:,.1f} MB read",
+        f"{sum(report.bytes_written for report in reports) / 1e6:,.1f} MB written",
     ]
     if repeats:
         facts.append(f"{_count(repeats, 'constant tile')} not run again")
-    if first.memory_peak is not None:
-        facts.append(f"peak memory {max(r.memory_peak or 0 for r in reports) / 1e6:,.0f} MB")
-    return ", ".join(facts)
+    peak = max(report.memory_peak or 0 for report in reports)
+    if peak:
+        facts.append(f"peak memory {peak / 1e6:,.0f} MB")
+    device = f"{reports[0].device}, busy {busy / seconds if seconds else 0:.0%} of the time"
+    return f"device:  {device}\nwork:    {', '.join(facts)}"
 
 
 def _facts_table(title: str, facts: dict[str, str]) -> Table:
