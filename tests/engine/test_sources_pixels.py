@@ -136,7 +136,7 @@ def test_reasons_are_short() -> None:
     assert reason(ValueError(f'{file}Error parsing object member "id": "lz4" is not registered{source}')) == (
         '"lz4" is not registered'
     )
-    assert reason(ValueError("DATA_LOSS: CRC mismatch")) == "CRC mismatch"
+    assert reason(ValueError("DATA_LOSS: CRC mismatch [source locations='a.h:1']")) == "CRC mismatch"
     assert reason(RuntimeError("one: two\nthree")) == "one: two"
     assert reason(KeyError()) == "KeyError"
 

@@ -57,7 +57,7 @@ class Chunks:
 
     def __init__(self, array: Array, folder: Path, name: str) -> None:
         self._array = array
-        self._folder = folder
+        self._folder = os.fspath(folder)
         self._name = name
         self._stored = array.shards or array.chunks
         self._is_blosc = array.shards is None and _is_blosc(array)
@@ -111,8 +111,8 @@ class Chunks:
                 return ImageError(f"chunk {file} cannot be decoded ({reason(culprit)}); {_REMEDY}")
         return ImageError(f"{self._name} cannot be read: {reason(error)}")
 
-    def _file(self, position: tuple[int, ...]) -> Path:
-        return self._folder / self._array.metadata.encode_chunk_key(position)
+    def _file(self, position: tuple[int, ...]) -> str:  # not a Path: there may be hundreds in a request
+        return os.path.join(self._folder, self._array.metadata.encode_chunk_key(position))
 
     def _count(self, box: Box) -> int:
         position, selection = box
@@ -138,13 +138,13 @@ class Chunks:
             return np.ones(grid, np.bool_)
         length = 16 * math.prod(grid)
         end = length + _CHECKSUM * (len(kinds) - 1)
-        with self._file(position).open("rb") as stream:
+        with open(self._file(position), "rb") as stream:
             if "end" in str(codec.index_location).lower():
                 stream.seek(-end, os.SEEK_END)
             entries = np.frombuffer(stream.read(length), np.uint64).reshape(*grid, 2)
         return np.asarray((entries != np.iinfo(np.uint64).max).any(axis=-1))
 
-    def _refuse(self, file: Path, problem: str | None) -> None:
+    def _refuse(self, file: str, problem: str | None) -> None:
         if problem:
             raise ImageError(f"chunk {file} is damaged: {problem}; {_REMEDY}")
 
@@ -170,16 +170,16 @@ def _is_blosc(array: Array) -> bool:
     return getattr(last, "codec_id", None) == "blosc" or type(last).__name__ == "BloscCodec"
 
 
-def _size(file: Path) -> int | None:
+def _size(file: str) -> int | None:
     """Bytes of a file; None for a chunk that was never written."""
     try:
-        found = file.stat()
+        found = os.stat(file)
     except OSError:
         return None  # other trouble shows when it is read
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _file_problem(file: Path, *, is_blosc: bool) -> str | None:
+def _file_problem(file: str, *, is_blosc: bool) -> str | None:
     """What is wrong with a chunk file that zarr-python would not notice; None where nothing is.
 
     An empty shard is the fill value to it. A blosc buffer that is cut short is decoded beyond its end: blosc
@@ -189,7 +189,7 @@ def _file_problem(file: Path, *, is_blosc: bool) -> str | None:
     if not size or not is_blosc:
         return "the file is empty" if size == 0 else None
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb") as stream:
             header = stream.read(_BLOSC_HEADER)
     except OSError:
         return None

@@ -107,7 +107,7 @@ def reason(error: BaseException) -> str:
     """What a library says went wrong: one line, without the file that our own sentence names."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if _is_status(line):
-        line = re.sub(r" \[\w+='.*\]$", "", line)
+        line = re.sub(r" \[[\w ]+='.*\]$", "", line)
         line = re.sub(r'^[A-Z_]+: (.*": )?', "", line)
     return line
 
