@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,11 +107,14 @@ class Cells:
         self._held: dict[Key, Cell] = {}
         self._bytes = self.bytes_read = 0
         self._wanted = self._needs()
-        self._next: deque[Key] = deque()
+        self._next: deque[tuple[int, Key]] = deque()
+        self._turn = 0
 
     def read_ahead(self) -> None:
-        """Ask for the cells that come next, as far as the budget allows."""
-        while (key := self._peek()) and self._bytes + self._cost(key) <= self._budget:
+        """Ask for the cells of this row of tiles and the next one, as far as the budget allows."""
+        while (found := self._peek()) and found[0] <= self._turn + 1:
+            if self._bytes + self._cost(found[1]) > self._budget:
+                return
             self._ask_for_next()
 
     def pieces(self, sweep: int, plane: int, region: Region) -> list[Piece]:
@@ -140,35 +144,36 @@ class Cells:
         return values.pop() if len(values) == 1 and all(map(self._is_uniform, pieces)) else None
 
     def drop(self, sweep: int, above: int) -> None:
-        """Let go of what lies wholly above a row of the plane in this sweep, and of all earlier sweeps."""
+        """Begin a row of tiles: let go of what lies wholly above it in this sweep, and of all earlier sweeps."""
+        self._turn += 1
         for key, cell in list(self._held.items()):
             if key.sweep < sweep or (key.sweep == sweep and cell.region.bottom <= above):
                 self._bytes -= cell.bytes
                 del self._held[key]
 
-    def _needs(self) -> Iterator[Key]:
-        """All cells, in the order of first need."""
+    def _needs(self) -> Iterator[tuple[int, Key]]:
+        """All cells, in the order of first need, with the number of the row of tiles that needs them first."""
+        turns = count(1)
         for number, sweep in enumerate(self._sweeps):
             left, right = sweep.stripe.seen
             columns = self._grid.columns(max(left, 0), min(right, self._plan.width))
             done = 0
-            for span in self._plan.rows:
+            for span, turn in zip(self._plan.rows, turns, strict=False):
                 rows = self._grid.rows(max(span.roi_start, 0), min(span.roi_stop, self._plan.height))
                 for column in columns:
                     for row in range(max(rows.start, done), rows.stop):
-                        yield Key(number, row, column)
+                        yield turn, Key(number, row, column)
                 done = max(done, rows.stop)
 
-    def _peek(self) -> Key | None:
+    def _peek(self) -> tuple[int, Key] | None:
         if not self._next:
-            self._next.extend(key for key in [next(self._wanted, None)] if key is not None)
+            self._next.extend(found for found in [next(self._wanted, None)] if found is not None)
         return self._next[0] if self._next else None
 
     def _ask_for_next(self) -> None:
-        key = self._peek()
-        if key is None:
+        if self._peek() is None:
             raise LookupError("a cell is needed that is not in the plan")
-        self._next.popleft()
+        _, key = self._next.popleft()
         group, region = self._sweeps[key.sweep].group, self._grid.region(key.row, key.column)
         read = self._inputs.read
         fill = self._source.missing(group, region, read)

@@ -17,7 +17,7 @@ from czengine.kernels.base import Kernels
 from czengine.report import ClassCount, ScoreRange
 from czengine.spec import ModelClass
 
-_PIECE = 2**20  # pixels: NumPy looks at floats in copies as large as what it is given
+_PIECE = 2**17  # pixels: what is looked at several times should stay in the cache
 
 
 class Tally(Protocol):

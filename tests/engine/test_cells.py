@@ -206,6 +206,8 @@ def test_rows_above_and_earlier_sweeps_are_dropped() -> None:
     case = replace(WHOLE, stripe=10)
     source = MemorySource(pixels(case.shape))
     cells = cells_of(case, source, budget=10**6)
+    for _ in case.plan.rows:  # on to the last row of the first sweep, from where the second one is in sight
+        cells.drop(0, above=0)
     cells.read_ahead()
     of_first = len(case.cells.rows(0, 12)) * len(case.cells.columns(0, case.sweeps[0].stripe.seen[1]))
     everything = source.alive
@@ -217,6 +219,19 @@ def test_rows_above_and_earlier_sweeps_are_dropped() -> None:
     assert source.alive == everything - 20 * of_first
     with pytest.raises(LookupError, match="not in the plan"):
         cells.pieces(0, 0, Region(0, 0, 1, 1))
+
+
+def test_no_more_than_the_next_row_of_tiles_is_asked_for() -> None:
+    """Whatever the budget: the cells of a sparse image cost nothing, and there may be millions of them."""
+    case = WHOLE
+    source = MemorySource(pixels(case.shape))
+    cells = cells_of(case, source, budget=10**9)
+    for number, row in enumerate(case.plan.rows):
+        cells.drop(0, above=row.roi_start)
+        cells.read_ahead()
+        seen = case.plan.rows[min(number + 1, len(case.plan.rows) - 1)].roi_stop
+        asked = {region.y for region in source.order}
+        assert asked == {y for y in range(0, case.shape[-2], case.cell[0]) if y < seen}
 
 
 def test_bytes_read_are_those_of_the_pixels_waited_for() -> None:

@@ -170,18 +170,28 @@ def _create_array(group: zarr.Group, target: Target, axes: Axes, level: LevelLay
         shards=level.shards,
         dtype=target.dtype,
         fill_value=0,
-        **(_v2_storage() if target.image.zarr_format == 2 else _v3_storage(axes)),
+        **(_v2_storage(target) if target.image.zarr_format == 2 else _v3_storage(target, axes)),
     )
 
 
-def _v2_storage() -> dict[str, Any]:
+# Labels are zstd's strength. Floats are not: lz4 behind a bit shuffle packs them tighter than zstd without one, in an
+# eighth of the time; writing them would otherwise take longer than many networks do.
+
+
+def _v2_storage(target: Target) -> dict[str, Any]:
     """Blosc, because every reader of 0.4 has it; zstd with a checksum is one that tensorstore refuses."""
     compressor = {"id": "blosc", "cname": "zstd", "clevel": _COMPRESSION, "shuffle": 1}
+    if target.dtype.kind == "f":
+        compressor |= {"cname": "lz4", "clevel": 5, "shuffle": 2}
     return {"compressors": [compressor], "chunk_key_encoding": {"name": "v2", "separator": "/"}}
 
 
-def _v3_storage(axes: Axes) -> dict[str, Any]:
-    """With a checksum: zstd alone decodes most flipped bits to wrong labels without a word."""
-    from zarr.codecs import ZstdCodec
+def _v3_storage(target: Target, axes: Axes) -> dict[str, Any]:
+    """With a checksum: the codecs alone decode most flipped bits to wrong values without a word."""
+    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
+    if target.dtype.kind == "f":
+        width = target.dtype.itemsize
+        fast = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=width)
+        return {"compressors": [fast, Crc32cCodec()], "dimension_names": list(axes)}
     return {"compressors": [ZstdCodec(level=_COMPRESSION, checksum=True)], "dimension_names": list(axes)}
