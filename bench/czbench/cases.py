@@ -242,8 +242,8 @@ CASES = (
         ),
         same=(Same(first="czengine", second="copy as float32"), Same(first="czengine", second="copy")),
         goals=(
-            Goal(ours="czengine", against="copy as float32", quantity="job", form="speed-up", limit=0.8),
-            Goal(ours="czengine", against="copy", quantity="job", form="speed-up"),
+            Goal(ours="czengine", against="copy", quantity="job", form="speed-up", limit=0.8),
+            Goal(ours="czengine", against="copy as float32", quantity="job", form="speed-up"),
             Goal(ours="czengine", against="copy as float32", quantity="wall", form="speed-up"),
         ),
     ),
