@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +14,9 @@ from czengine.config import InputOptions, OutputOptions
 from czengine.session.devices import CPU
 from czengine.session.open import network_of, open_session
 from tests.support.oracle import tiled_scores
-from tests.support.shared import shared_path
+from tests.support.shared import reference_names, shared_path
 
 TOLERANCE = 1e-5
-
-
-def entries(inner: str) -> list[dict[str, Any]]:
-    """What MANIFEST.json says of the archives of one kind; empty where it is absent (then nothing is collected)."""
-    default = Path(__file__).resolve().parents[2] / "shared"
-    manifest = Path(os.environ.get("CZENGINE_SHARED", default)) / "reference" / "MANIFEST.json"
-    return [e for e in json.loads(manifest.read_text()) if e["inner"] == inner] if manifest.exists() else []
-
-
-def names(inner: str) -> list[str]:
-    """Archives of one kind, or one that is absent, so that a test is there to skip or to fail."""
-    return [e["file"] for e in entries(inner)] or ["MANIFEST.json"]
 
 
 def load(name: str) -> tuple[Path, dict[str, NDArray[Any]]]:
@@ -54,7 +40,7 @@ def check(scores: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> None:
         np.testing.assert_array_equal(scores.argmax(-1).ravel(), arrays["argmax"].ravel())
 
 
-@pytest.mark.parametrize("name", names("ONNX"))
+@pytest.mark.parametrize("name", reference_names("ONNX"))
 def test_the_session_gives_the_scores_of_the_framework(name: str) -> None:
     archive, arrays = load(name)
     model, x = open_model(archive), network_input(arrays)
@@ -63,7 +49,7 @@ def test_the_session_gives_the_scores_of_the_framework(name: str) -> None:
     check(np.concatenate([session.run(x[i : i + 1]) for i in range(len(x))]), arrays)
 
 
-@pytest.mark.parametrize("name", names("ONNX"))
+@pytest.mark.parametrize("name", reference_names("ONNX"))
 def test_the_engine_gives_the_scores_of_the_framework(name: str) -> None:
     """From the picture as a microscope stores it: scaling and colour order are the engine's business."""
     archive, arrays = load(name)
@@ -79,7 +65,7 @@ def test_the_engine_gives_the_scores_of_the_framework(name: str) -> None:
         np.testing.assert_allclose(scores, slow, atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("name", names("ONNX"))
+@pytest.mark.parametrize("name", reference_names("ONNX"))
 def test_channels_may_lie_anywhere(name: str) -> None:
     archive, arrays = load(name)
     model = open_model(archive)
@@ -90,7 +76,7 @@ def test_channels_may_lie_anywhere(name: str) -> None:
     np.testing.assert_array_equal(first, last)
 
 
-@pytest.mark.parametrize("name", names("ONNX"))
+@pytest.mark.parametrize("name", reference_names("ONNX"))
 def test_a_float_picture_is_taken_as_it_is(name: str) -> None:
     archive, arrays = load(name)
     model = open_model(archive)
@@ -105,7 +91,7 @@ def test_a_float_picture_is_taken_as_it_is(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", names("zipped-SavedModel"))
+@pytest.mark.parametrize("name", reference_names("zipped-SavedModel"))
 def test_saved_models_say_what_they_need(name: str) -> None:
     archive, arrays = load(name)
     with pytest.raises(ModelError, match="czengine convert MODEL NEW_MODEL"):

@@ -19,23 +19,8 @@ from czengine.model import Model, read_model
 from czengine.spec import Task
 from tests.support.fusing import check, made_of, result_of, scores_of, sure_of
 from tests.support.onnx_text import network
-from tests.support.shared import shared_path
+from tests.support.shared import reference_names, shared_path
 from tests.support.tails import DROPPED, HEIGHT, KEPT, WIDTH, networks
-
-ARCHIVES = (
-    "czann110_multiclass_seg_tf_dynamic.czann",
-    "czann110_reg_tf.czann",
-    "czann110_seg_tf.czann",
-    "czann210_seg_torch.czann",
-    "legacy310_bgr24_onnx.czmodel",
-    "legacy310_from_json.czmodel",
-    "legacy310_gray16_onnx.czmodel",
-    "legacy310_v300_gray16.czseg",
-    "real_N2V_tobacco_leaf.czann",
-    "real_simple_nuclei_segmodel.czann",
-    "real_simple_regmodel.czann",
-    "synthetic_czseg320.czseg",
-)
 
 
 def pixels_for(model: ModelProto, dtype: str, seed: int = 0) -> NDArray[Any]:
@@ -128,7 +113,7 @@ def purpose_of(model: Model, *, inside: bool) -> Purpose:
     )
 
 
-@pytest.mark.parametrize("name", ARCHIVES)
+@pytest.mark.parametrize("name", reference_names())
 def test_reference_archives(name: str) -> None:
     model = read_model(shared_path(f"reference/{name}"))
     proto = parse_onnx(model.network)

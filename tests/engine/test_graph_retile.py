@@ -19,7 +19,7 @@ from czengine.model import read_model
 from tests.support.onnx_text import dims_of
 from tests.support.pixel_networks import draw_network, run
 from tests.support.retiling import baked, pictures, run_any
-from tests.support.shared import shared_path
+from tests.support.shared import LOOPING, reference_names, shared_path
 
 SEEDS = st.integers(0, 2**32 - 1)
 CONSTANTS = """
@@ -293,22 +293,7 @@ def test_functions_are_resolved() -> None:
     assert run_any(retile(model, (16, 48)), pictures(1, 4, 16, 48)).shape == (1, 4, 16, 48)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "czann110_multiclass_seg_tf_dynamic.czann",
-        "czann110_reg_tf.czann",
-        "czann110_seg_tf.czann",
-        "czann210_seg_torch.czann",
-        "legacy310_bgr24_onnx.czmodel",
-        "legacy310_from_json.czmodel",
-        "legacy310_gray16_onnx.czmodel",
-        "legacy310_v300_gray16.czseg",
-        "real_simple_nuclei_segmodel.czann",
-        "real_simple_regmodel.czann",
-        "synthetic_czseg320.czseg",
-    ],
-)
+@pytest.mark.parametrize("name", reference_names(but=LOOPING))
 def test_reference_archives(name: str) -> None:
     model = _reference(name)
     signature = read_signature(model)

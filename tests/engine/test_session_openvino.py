@@ -19,22 +19,9 @@ from czengine.session import openvino
 from czengine.session.devices import resolve
 from czengine.session.open import network_of, on_first, open_session
 from tests.support.frameworks import need_package
-from tests.support.shared import shared_path
+from tests.support.shared import LOOPING, reference_names, shared_path
 
 FOLDER = "reference"
-ARCHIVES = (
-    "czann110_multiclass_seg_tf_dynamic.czann",
-    "czann110_reg_tf.czann",
-    "czann110_seg_tf.czann",
-    "czann210_seg_torch.czann",
-    "legacy310_bgr24_onnx.czmodel",
-    "legacy310_from_json.czmodel",
-    "legacy310_gray16_onnx.czmodel",
-    "legacy310_v300_gray16.czseg",
-    "real_simple_nuclei_segmodel.czann",
-    "real_simple_regmodel.czann",
-    "synthetic_czseg320.czseg",
-)
 MODEL = "data/pgc/PGC_20X_nucleus_detector.czseg"
 IMAGE = "data/pgc/PGC_20X_v05.ome.zarr"
 
@@ -74,7 +61,7 @@ def run_apart(script: str, *first: Path, flags: tuple[str, ...] = ()) -> subproc
     )
 
 
-@pytest.mark.parametrize("name", ARCHIVES)
+@pytest.mark.parametrize("name", reference_names(but=LOOPING))
 def test_it_gives_what_the_cpu_gives(name: str) -> None:
     model = read_model(shared_path(f"{FOLDER}/{name}"))
     network = network_of(model.spec, model.network)
@@ -119,7 +106,7 @@ def assert_same_labels(found: np.ndarray, expected: np.ndarray, *, sure: float) 
 
 def test_a_real_network_with_a_loop_runs_either_way(capfd: pytest.CaptureFixture[str]) -> None:
     """Whether OpenVINO can convert the loop is its affair; that nothing is printed and the result stays is ours."""
-    model = read_model(shared_path("reference/real_N2V_tobacco_leaf.czann"))
+    model = read_model(shared_path(f"reference/{LOOPING}"))
     network = network_of(model.spec, model.network)
     (chosen, notes), (plain, _) = (
         on_first(device, lambda one: open_session(network, tile=(64, 64), batch=1, threads=1, device=one))
