@@ -53,7 +53,7 @@ def write_array(
         more.setdefault("serializer", zarr.codecs.BytesCodec(endian="big"))
         data = data.astype(data.dtype.newbyteorder("="))
     array = zarr.create_array(
-        str(path),
+        path,
         shape=data.shape,
         dtype=data.dtype,
         chunks=_chunks(data.shape, chunks),

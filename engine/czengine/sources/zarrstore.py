@@ -44,7 +44,7 @@ def open_node(path: Path) -> zarr.Group | Array:
 
     _check_path(path)
     try:
-        return zarr.open(str(path), mode="r", use_consolidated=False)
+        return zarr.open(path, mode="r", use_consolidated=False)
     except Exception as error:  # whatever damaged metadata, unknown types and codecs make zarr raise
         raise _unreadable(str(path), error) from error
 
