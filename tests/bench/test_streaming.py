@@ -188,7 +188,9 @@ def test_exit_code(
         for index, word in enumerate(words)
     )
     monkeypatch.setattr(streaming, "CASES", cases)
-    monkeypatch.setattr("sys.argv", ["streaming", "--data", str(data), "--work", str(tmp_path)])
+    monkeypatch.setattr(
+        "sys.argv", ["streaming", "--data", str(data), "--work", str(tmp_path), "--shared", str(tmp_path)]
+    )
     with pytest.raises(SystemExit) as stop:
         streaming.main()
     assert int(stop.value.code or 0) == exits
@@ -201,7 +203,9 @@ def test_a_goal_that_is_missed_is_no_success(
     goal = Goal(ours="a", against="b", quantity="wall", form="ratio", limit=0)
     missed = Case(id="x", title="t", contestants=(copy("a"), copy("b")), goals=(goal,), repeats=1)
     monkeypatch.setattr(streaming, "CASES", (missed,))
-    monkeypatch.setattr("sys.argv", ["streaming", "--data", str(data), "--work", str(tmp_path)])
+    monkeypatch.setattr(
+        "sys.argv", ["streaming", "--data", str(data), "--work", str(tmp_path), "--shared", str(tmp_path)]
+    )
     with pytest.raises(SystemExit) as stop:
         streaming.main()
     assert stop.value.code == 1
