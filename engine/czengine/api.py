@@ -160,14 +160,16 @@ def run_jobs(
     """
     check_targets([target for job in jobs for target in job.targets])
     compiler = Compiler(model, run)
-    compiled = [compiler.compiled(job) for job in jobs]
+    for job in jobs[:1]:
+        compiler.compiled(job)  # a device that cannot be had is told before anything is written
     tracker = Tracker(images=len(jobs), pixels=sum(job.pixels for job in jobs), listener=progress)
     reports = []
     with ExitStack() as stack:
         loops = stack.enter_context(_kernels(run))
         trace = stack.enter_context(Trace(run.trace)) if run.trace is not None else None
-        for job, network in zip(jobs, compiled, strict=True):
+        for job in jobs:
             tracker.begin(job.info.name)
+            network = compiler.compiled(job)
             with open_sink(job.targets, threads=_threads(run)) as sink:
                 pipeline = Pipeline(job, network, loops, Meter(trace))
                 reports.append(pipeline.run(sink, tracker.advance, check))
