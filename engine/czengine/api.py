@@ -19,7 +19,7 @@ from czengine.config import InputOptions, OutputOptions, RunOptions, TilingOptio
 from czengine.describe import describe_certificate, describe_grid, describe_job, describe_model
 from czengine.errors import OptionError
 from czengine.job import Job, prepare_job
-from czengine.kernels.base import Kernels
+from czengine.kernels.pool import PooledKernels
 from czengine.meter import Meter, Trace
 from czengine.model import Model, read_model
 from czengine.pipeline import Pipeline
@@ -160,14 +160,16 @@ def run_jobs(
     """
     check_targets([target for job in jobs for target in job.targets])
     compiler = Compiler(model, run)
-    compiled = [compiler.compiled(job) for job in jobs]
-    loops = _kernels(run)
+    for job in jobs[:1]:
+        compiler.compiled(job)  # a device that cannot be had is told before anything is written
     tracker = Tracker(images=len(jobs), pixels=sum(job.pixels for job in jobs), listener=progress)
     reports = []
     with ExitStack() as stack:
+        loops = stack.enter_context(_kernels(run))
         trace = stack.enter_context(Trace(run.trace)) if run.trace is not None else None
-        for job, network in zip(jobs, compiled, strict=True):
+        for job in jobs:
             tracker.begin(job.info.name)
+            network = compiler.compiled(job)
             with open_sink(job.targets, threads=_threads(run)) as sink:
                 pipeline = Pipeline(job, network, loops, Meter(trace))
                 reports.append(pipeline.run(sink, tracker.advance, check))
@@ -223,16 +225,17 @@ def predict_array(
         run=run,
         to_files=False,
     )
-    pipeline = Pipeline(job, Compiler(opened, run).compiled(job), _kernels(run), Meter())
-    info = source.info
-    sink = ArraySink(
-        channels=pipeline.channels,
-        planes=tuple(info.size(axis) for axis in info.axes.planes),
-        height=info.height,
-        width=info.width,
-        dtype=pipeline.dtype,
-    )
-    pipeline.run(sink, lambda pixels: None, _check(cancel))
+    compiled, info = Compiler(opened, run).compiled(job), source.info
+    with _kernels(run) as loops:
+        pipeline = Pipeline(job, compiled, loops, Meter())
+        sink = ArraySink(
+            channels=pipeline.channels,
+            planes=tuple(info.size(axis) for axis in info.axes.planes),
+            height=info.height,
+            width=info.width,
+            dtype=pipeline.dtype,
+        )
+        pipeline.run(sink, lambda pixels: None, _check(cancel))
     return sink.array if pipeline.has_channels else sink.array[0]
 
 
@@ -271,7 +274,7 @@ def _opened(model: ModelLike) -> Model:
     return model if isinstance(model, Model) else open_model(model)
 
 
-def _kernels(run: RunOptions) -> Kernels:
+def _kernels(run: RunOptions) -> PooledKernels:
     return kernels.load(kernel_name(), threads=_threads(run))
 
 

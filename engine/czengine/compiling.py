@@ -25,6 +25,7 @@ from czengine.spec import Task
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+_KEPT = 4  # networks: each holds weights and memory of its own, and images of a collection may differ in size
 _RAW = ("uint8", "uint16")  # pixel types that may go into a network as they are
 
 
@@ -54,7 +55,7 @@ class Compiled:
 
 
 class Compiler:
-    """Compiles a model for the jobs of a run, once for all that are alike.
+    """Compiles a model for the jobs of a run, once for all that are alike and follow soon; a few are kept.
 
     Parameters
     ----------
@@ -87,9 +88,11 @@ class Compiler:
             job.inputs.divisor,
             OPAQUE in job.inputs.channels,
         )
-        if key not in self._known:
-            self._known[key] = self._compile(job)
-        return self._known[key]
+        found = self._known.pop(key, None) or self._compile(job)
+        self._known[key] = found  # the last one used is the last one to go
+        if len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]
+        return found
 
     def _compile(self, job: Job) -> Compiled:
         """On the first device that takes the network."""

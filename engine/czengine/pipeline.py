@@ -114,7 +114,7 @@ class Pipeline:
             writers.finish()
             with meter.busy("pyramid"):
                 sink.finish(WRITING, stop.check)
-        return self._report(tally, cells, sink, time.perf_counter() - start)
+            return self._report(tally, cells, sink, time.perf_counter() - start)
 
     def _results(
         self, cells: Cells, stop: Stop, stack: ExitStack

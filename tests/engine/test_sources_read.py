@@ -174,6 +174,20 @@ def test_the_damage_is_described(tmp_path: Path, store: str, damage: Any, said: 
     assert source.chunks_decoded == 0
 
 
+def test_a_chunk_that_cannot_be_looked_at_is_not_taken_for_one_never_written(tmp_path: Path) -> None:
+    path = write_array(tmp_path / "a.zarr", pattern((8, 8)), chunks=(4, 4))
+    first, second = chunk_files(path)[:2]
+    first.unlink()
+    second.unlink()
+    second.symlink_to(second.name)  # any trouble but absence: access, a broken disk or network
+    group, here = PlaneGroup(()), Region(0, 4, 4, 4)
+    with open_one(path) as source:
+        assert source.missing(group, Region(0, 0, 4, 4), [0]) == 0
+        assert source.missing(group, here, [0]) is None
+        with pytest.raises(ImageError, match="cannot be decoded"):
+            source.request(group, here, [0]).result()
+
+
 def test_a_read_that_fails_everywhere_and_nowhere_still_says_which_image(tmp_path: Path) -> None:
     path = write_array(tmp_path / "a.zarr", pattern((8, 8)))
     chunks = Chunks(zarr.open_array(str(path), mode="r"), path, "i.zarr")

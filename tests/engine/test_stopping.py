@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from czengine import Cancelled, CancelToken, DeviceError, ImageError, OutputError, RunOptions, api, predict
+from czengine import (
+    Cancelled,
+    CancelToken,
+    DeviceError,
+    ImageError,
+    OutputError,
+    Progress,
+    RunOptions,
+    TilingOptions,
+    api,
+    predict,
+)
 from czengine.compiling import Compiler
 from czengine.job import Job
 from czengine.kernels import load
@@ -200,3 +211,17 @@ def _blocks(job: Job) -> int:
     layout = plan_layout(job.targets[0])
     height, width = layout.levels[0].blocks[-2:]
     return -(-job.plan.height // height) * -(-job.plan.width // width)
+
+
+def test_helpers_of_the_kernels_end_with_the_run_while_its_error_is_kept(archive: Path, image: Path) -> None:
+    def listen(state: Progress) -> None:
+        seen.update(t.name for t in threading.enumerate())
+        if state.pixels_done > SIDE * SIDE // 2:
+            raise KeyError("stop")
+
+    seen: set[str] = set()
+    run = RunOptions(device="cpu", threads=2)
+    with pytest.raises(KeyError) as kept:
+        predict(archive, image, tiling=TilingOptions(tile=(1024, 1024)), run=run, progress=listen)
+    assert any(name.startswith("czengine-kernels") for name in seen)
+    assert not any(t.name.startswith("czengine-kernels") for t in threading.enumerate()), kept

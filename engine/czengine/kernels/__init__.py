@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from czengine.config import KernelName
 from czengine.errors import DeviceError
 from czengine.kernels.base import Kernels
 
+if TYPE_CHECKING:
+    from czengine.kernels.pool import PooledKernels
 
-def load(name: KernelName, *, threads: int) -> Kernels:
+
+def load(name: KernelName, *, threads: int) -> PooledKernels:
     """The kernels called `name`, on up to `threads` threads per call.
 
     Parameters

@@ -21,7 +21,7 @@ class PooledKernels:
     """`kernels` on up to `threads` threads, the caller's included, each with at least `piece` values.
 
     Several threads may call at once; they share the helpers, which start with the first large call and end
-    with this object.
+    with this object, or where it is left as a context manager.
     """
 
     def __init__(self, kernels: Kernels, threads: int, piece: int = PIECE) -> None:
@@ -30,6 +30,13 @@ class PooledKernels:
         self._piece = piece
         self._helpers = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="czengine-kernels")
         self.is_uniform = kernels.is_uniform  # on the caller's thread: mostly, the first few pixels tell
+
+    def __enter__(self) -> PooledKernels:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """An error's traceback may hold this object for long: its threads end here."""
+        self._helpers.shutdown()
 
     def gather(
         self,

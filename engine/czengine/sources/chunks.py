@@ -71,7 +71,7 @@ class Chunks:
 
     def any_written(self, selection: Selection) -> bool:
         """Whether one of them is there; a shard counts as one, whatever is in it."""
-        return any(_size(self._file(position)) is not None for position, _ in self.boxes(selection))
+        return any(_is_there(self._file(position)) for position, _ in self.boxes(selection))
 
     def count(self, selection: Selection) -> int:
         """How many chunks of a selection were written.
@@ -168,6 +168,17 @@ def _is_blosc(array: Array) -> bool:
     """Whether chunk files are blosc buffers: numcodecs (v2) and zarr (v3) have a codec each."""
     last = array.compressors[-1] if array.compressors else None
     return getattr(last, "codec_id", None) == "blosc" or type(last).__name__ == "BloscCodec"
+
+
+def _is_there(file: str) -> bool:
+    """Whether a chunk was written; whatever else is wrong with its place shows when it is read."""
+    try:
+        os.stat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _size(file: str) -> int | None:
