@@ -229,7 +229,7 @@ def test_a_device_that_is_not_there_has_a_remedy(
 
 def test_too_small_a_limit_names_one_that_works(tmp_path: Path, capsys: Capture) -> None:
     network = onnx_network(256, 256)
-    shapes = {"InputShape": [256, 256, 1], "OutputShape": [256, 256, 2]}
+    shapes: dict[str, Any] = {"InputShape": [256, 256, 1], "OutputShape": [256, 256, 2]}
     model = czann_archive(tmp_path / "model.czann", network=network, **shapes)
     image = write_ome_zarr(tmp_path / "i.ome.zarr", pattern((600, 900)), "yx", chunks=(256, 256))
     before = everything(tmp_path)
@@ -245,7 +245,7 @@ def test_too_small_a_limit_names_one_that_works(tmp_path: Path, capsys: Capture)
 
 def global_network(folder: Path) -> Path:
     network = zoo.build("global pooling", dims=(1, 1, 32, 32)).SerializeToString()
-    shapes = {"InputShape": [32, 32, 1], "OutputShape": [32, 32, 2]}
+    shapes: dict[str, Any] = {"InputShape": [32, 32, 1], "OutputShape": [32, 32, 2]}
     return czann_archive(folder / "global.czann", network=network, **shapes)
 
 
