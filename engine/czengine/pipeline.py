@@ -205,7 +205,7 @@ class Pipeline:
             repeats=self._repeats,
             pixels=job.pixels,
             seconds=seconds,
-            recompute_factor=job.recompute_factor,
+            recompute_factor=job.recompute_factor * (1 - self._repeats / job.tiles),
             device=self._session.device,
             network=self._compiled.changes,
             reader=job.source.reader,

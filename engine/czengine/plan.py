@@ -111,11 +111,6 @@ class TilePlan:
         for row in self.rows:
             yield from self.row_tiles(row)
 
-    @property
-    def recompute_factor(self) -> float:
-        """Pixels the network computes per pixel of the plane; 1.0 would be no overlap at all."""
-        return len(self) * self.tile[0] * self.tile[1] / (self.height * self.width)
-
 
 def plan_plane(height: int, width: int, *, tile: tuple[int, int], border: tuple[int, int]) -> TilePlan:
     """Cover a plane with tiles.

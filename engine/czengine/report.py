@@ -67,7 +67,7 @@ class ImageReport:
     seconds : float
         Wall time of this image, without loading the model.
     recompute_factor : float
-        Pixels the network computes per result pixel, because tiles overlap.
+        Pixels the network computed per result pixel: tiles overlap, and `repeats` cost nothing.
     device : str
         What ran the network.
     network : tuple of str

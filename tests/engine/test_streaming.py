@@ -168,4 +168,6 @@ def test_constant_tiles_are_run_once(archive: Path, tmp_path: Path, memo: bool) 
     image = write_ome_zarr(tmp_path / "i.ome.zarr", picture, "yx")
     (report,) = predict(archive, image, run=RunOptions(memo=memo))
     assert report.repeats == (report.tiles - 1 if memo else 0)
+    computed = report.tiles - report.repeats
+    assert report.recompute_factor == pytest.approx(computed * TILE[0] * TILE[1] / picture.size)
     np.testing.assert_array_equal(level(report), slow_labels(picture))
