@@ -159,7 +159,7 @@ def test_planes_that_are_too_much_together_are_held_one_by_one(tmp_path: Path) -
 
 def test_constant_tiles_are_few_however_many_values_there_are(tmp_path: Path) -> None:
     values = np.arange(400, dtype=np.uint16).reshape(20, 20)
-    picture = np.kron(values, np.ones((160, 160), np.uint16))
+    picture = np.kron(values, np.ones((64, 64), np.uint16))
     image = write_ome_zarr(tmp_path / "i.ome.zarr", picture, "yx", chunks=(160, 160))
     model = model_of(tmp_path, tile=32)
     (job,) = api.plan(model, image, run=ONE, output=OutputOptions(overwrite=True))
