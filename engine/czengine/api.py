@@ -6,7 +6,7 @@ Each joins the parts below in the order a person would; the work is theirs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def run_jobs(
     reports = []
     with ExitStack() as stack:
         loops = stack.enter_context(_kernels(run))
-        trace = stack.enter_context(Trace(run.trace)) if run.trace is not None else None
+        trace = stack.enter_context(_trace(run))
         for job in jobs:
             tracker.begin(job.info.name)
             network = compiler.compiled(job)
@@ -226,8 +226,8 @@ def predict_array(
         to_files=False,
     )
     compiled, info = Compiler(opened, run).compiled(job), source.info
-    with _kernels(run) as loops:
-        pipeline = Pipeline(job, compiled, loops, Meter())
+    with _kernels(run) as loops, _trace(run) as trace:
+        pipeline = Pipeline(job, compiled, loops, Meter(trace))
         sink = ArraySink(
             channels=pipeline.channels,
             planes=tuple(info.size(axis) for axis in info.axes.planes),
@@ -260,7 +260,7 @@ def inspect(
         plan(opened, image, inputs=inputs, output=output, tiling=tiling, run=run) if image is not None else ()
     )
     reach = reach_of(opened.spec, opened.network)
-    certificate = certify(reach, opened.spec.border)
+    certificate = certify(reach, tiling.border or opened.spec.border)
     return {
         "model": {**describe_model(opened.spec), "certificate": describe_certificate(certificate)},
         "images": [
@@ -280,6 +280,10 @@ def _kernels(run: RunOptions) -> PooledKernels:
 
 def _threads(run: RunOptions) -> int:
     return run.threads or available_cores()
+
+
+def _trace(run: RunOptions) -> AbstractContextManager[Trace | None]:
+    return nullcontext() if run.trace is None else Trace(run.trace)
 
 
 def _check(cancel: CancelToken | None) -> Callable[[], None]:

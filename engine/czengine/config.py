@@ -144,7 +144,8 @@ class RunOptions:
     memo : bool
         Run tiles that are one constant value once per value.
     compile : bool
-        Let the network be rewritten for labels: no softmax, raw pixels in. False runs it as it is.
+        Let the network be rewritten for what is wanted of it, e.g. without the last softmax for labels. False runs it
+        as it is.
     trace : Path or None
         File that gets a trace of all threads, for Perfetto or chrome://tracing.
     """

@@ -103,6 +103,7 @@ class Pipeline:
         tally, stop, meter = self._tally(), Stop(check), self._meter
         blocks = self._blocks(sink)
         with ExitStack() as stack:
+            stack.callback(stop.ask)  # also where an interrupt comes between two of the next lines
             cells = self._cells(stack)
             writers = stack.enter_context(
                 Writers(sink, tally, threads=WRITING, released=blocks.written, stop=stop, meter=meter)

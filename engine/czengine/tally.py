@@ -5,9 +5,9 @@ Any thread may add, in any order: the sums come out the same to the last bit.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,7 +84,7 @@ class ScoreTally:
         self._lock = threading.Lock()
         self._low = np.full(channels, np.inf)
         self._high = np.full(channels, -np.inf)
-        self._sums: list[list[float]] = [[] for _ in range(channels)]
+        self._sums = [Fraction(0)] * channels  # exact, so that the order of blocks does not matter
         self._count = np.zeros(channels, np.int64)
 
     def add(self, pixels: NDArray[Any]) -> None:
@@ -102,7 +102,7 @@ class ScoreTally:
     def _add(self, i: int, low: float, high: float, total: float, count: int) -> None:
         with self._lock:
             self._low[i], self._high[i] = min(self._low[i], low), max(self._high[i], high)
-            self._sums[i].append(total)
+            self._sums[i] += Fraction(total)
             self._count[i] += count
 
     def ranges(self, names: tuple[str, ...]) -> tuple[ScoreRange, ...]:
@@ -112,7 +112,7 @@ class ScoreTally:
     def _range(self, i: int, name: str) -> ScoreRange:
         if not self._count[i]:
             return ScoreRange(name=name, minimum=None, mean=None, maximum=None)
-        mean = math.fsum(self._sums[i]) / int(self._count[i])
+        mean = float(self._sums[i] / int(self._count[i]))
         return ScoreRange(name=name, minimum=float(self._low[i]), mean=mean, maximum=float(self._high[i]))
 
 

@@ -21,10 +21,9 @@ from czengine.spec import Runtime
 from tests.support.archives import czann_archive, legacy_archive, onnx_network, saved_model, zip_of
 from tests.support.fulldisk import run_on_small_disk
 from tests.support.results import snapshot
-from tests.support.shared import shared_path
-from tests.test_reference import names
+from tests.support.shared import reference_names, shared_path
 
-REFERENCES = sorted({*names("ONNX"), *names("zipped-SavedModel")})
+REFERENCES = sorted({*reference_names("ONNX"), *reference_names("zipped-SavedModel")})
 GRAPH = "reference/legacy310_gray16_savedmodel.czmodel"
 
 

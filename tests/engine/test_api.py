@@ -116,6 +116,12 @@ def test_confidence_leaves_pixels_unlabelled(archive: Path) -> None:
     assert (labels == 0).any()
 
 
+def test_arrays_leave_a_trace_too(archive: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    predict_array(archive, pattern((40, 50)), run=RunOptions(device="cpu", trace=trace))
+    assert {"gather", "run", "stitch"} <= {event["name"] for event in json.loads(trace.read_text())}
+
+
 def test_a_memory_map_is_an_array(archive: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "plane.npy", pattern((40, 50)))
     mapped = np.load(tmp_path / "plane.npy", mmap_mode="r")
