@@ -111,7 +111,7 @@ CASES: dict[str, tuple[tuple[int, ...], str, dict[str, Any], RunOptions, bool]] 
     "a stack in deep chunks": ((8, 900, 900), "zyx", {"chunks": (4, 256, 256)}, ONE, False),
     "gray of colours": ((3, 1500, 1500), "cyx", {"chunks": (3, 512, 512)}, ONE, False),
     "gray of colours, planar": ((3, 1500, 1500), "cyx", {"chunks": (1, 512, 512)}, ONE, False),
-    "batches": ((1500, 1500), "yx", {"chunks": (512, 512)}, RunOptions(device="cpu", batch=16), False),
+    "batches": ((1000, 1000), "yx", {"chunks": (512, 512)}, RunOptions(device="cpu", batch=64), False),
     "batches of scores": ((900, 900), "yx", {"chunks": (512, 512)}, RunOptions(device="cpu", batch=8), True),
     "the network as it is": ((900, 3000), "yx", {"chunks": (512, 512)}, replace(ONE, compile=False), False),
 }
