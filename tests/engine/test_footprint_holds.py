@@ -1,6 +1,7 @@
 """What a run really holds is no more than what was planned: arrays as NumPy reports them to tracemalloc.
 
-Memory of the runtimes (networks, decoders, encoders) is not seen here; `tests/test_memory.py` looks at whole processes.
+What the runtimes hold for themselves (networks, decoders, encoders) is not seen here; `tests/test_memory.py` looks
+at whole processes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from czengine import OptionError, OutputOptions, RunOptions, api
+from czengine import OptionError, OutputOptions, RunOptions, api, kernels
+from czengine.compiling import Compiler
 from czengine.geometry import Region
 from czengine.job import Job
+from czengine.meter import Meter
 from czengine.model import Model
+from czengine.pipeline import Pipeline
+from czengine.session.base import Session
+from czengine.sinks.omezarr import open_sink
 from czengine.sources.base import ImageInfo, PlaneGroup, PlaneIndex, Source
 from tests.support.archives import legacy_archive, onnx_network
 from tests.support.images import write_ome_zarr
@@ -82,14 +88,33 @@ def smooth(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     return (np.arange(np.prod(shape), dtype=np.uint32) % 251).astype(dtype).reshape(shape)
 
 
+class TracedSession:
+    """A session whose scores are memory of NumPy's, not of the runtime's."""
+
+    def __init__(self, inner: Session) -> None:
+        self._inner = inner
+        self.network, self.input_shape, self.device = inner.network, inner.input_shape, inner.device
+
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
+        return np.array(self._inner.run(batch), order="C")
+
+
 def held(model: Model, job: Job, run: RunOptions) -> int:
     """Most bytes held at once, once everything is loaded and compiled."""
+    compiled = Compiler(model, run).compiled(job)
+    compiled = replace(compiled, session=TracedSession(compiled.session))
     traced = replace(job, source=TracedSource(job.source))
-    api.run_jobs(model, [traced], run=run)
+    loops = kernels.load("auto", threads=1)
+
+    def once() -> None:
+        with open_sink(job.targets, threads=1) as sink:
+            Pipeline(traced, compiled, loops, Meter()).run(sink, lambda pixels: None, lambda: None)
+
+    once()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        api.run_jobs(model, [traced], run=run)
+        once()
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
