@@ -59,7 +59,11 @@ def doubled(items: Iterable[int]) -> Generator[int, None, None]:
 
 
 def alive() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("czengine-")]
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith("czengine-") and not thread.name.startswith("czengine-zarr")
+    ]
 
 
 @contextmanager

@@ -53,10 +53,10 @@ def archive(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path: Path, image: Path, archive: Path) -> Iterator[None]:
     """After every test the folder is as before, and so are the threads."""
-    before = snapshot(tmp_path)
+    before, others = snapshot(tmp_path), set(threading.enumerate())
     yield
     assert snapshot(tmp_path) == before
-    assert [t.name for t in threading.enumerate() if t.name.startswith("czengine-") and t.is_alive()] == []
+    assert [t.name for t in set(threading.enumerate()) - others if t.name.startswith("czengine-")] == []
 
 
 def never(number: int) -> None:

@@ -71,7 +71,7 @@ def begun(sink: MemorySink, count: int) -> None:
 
 
 def left() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("czengine-")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("czengine-write")]
 
 
 # ------------------------------------------------------------------------------------------ the usual

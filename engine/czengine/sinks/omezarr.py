@@ -75,6 +75,7 @@ def open_sink(targets: Sequence[Target], *, threads: int | None = None) -> Itera
     with ExitStack() as stack:
         stagings = [_stage(target, stack) for target in targets]
         sink = OmeZarrSink(targets, [staging.folder for staging in stagings], threads)
+        stack.callback(sink.close)
         yield sink
         sink.finish(1)  # a run has done it, with all its threads; an empty level must not appear
         _publish(targets, stagings)
@@ -94,6 +95,11 @@ class OmeZarrSink:
         self._lock = Lock()
         self.block = self._images[0].block
         self.bytes_written = 0
+
+    def close(self) -> None:
+        """End the threads that write, where there are some of our own."""
+        for image in self._images:
+            image.close()
 
     def new_block(self, plane: PlaneIndex, region: Region) -> None:
         """Pixels may be anywhere: they are encoded into files."""

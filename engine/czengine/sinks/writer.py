@@ -77,6 +77,11 @@ class ImageWriter:
         self.block = self._levels[0].block
         self.levels = len(self._levels)
 
+    def close(self) -> None:
+        """End the threads that write, where there are some of our own."""
+        for level in self._levels:
+            level.close()
+
     def write(self, plane: PlaneIndex, region: Region, pixels: NDArray[Any]) -> int:
         """Write a block of full resolution, (channel, y, x), and tell its bytes; see `Sink.write`."""
         place = {name: _one(index) for name, index in zip(self._plane_axes, plane, strict=True)}
@@ -102,6 +107,7 @@ class _Level:
         self._axes = axes
         self._size = dict(zip(axes, layout.shape, strict=True))
         self.dtype = array.dtype
+        self.close = self._pixels.close
         edges = dict(zip(axes, layout.blocks, strict=True))
         self.block = edges["y"], edges["x"]
         self._order = [axes.index(name) for name in axes if name not in "yx"]
