@@ -8,7 +8,7 @@ The runtime's own memory comes on top and is not known here. Follows `cells`, `g
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from czengine.errors import OptionError
 from czengine.plan import Span, TilePlan
@@ -153,8 +153,7 @@ def _footprint(sizes: Sizes, stripe: int, *, ahead: int) -> Footprint:
         writing=QUEUED * math.prod(sizes.block) * sizes.result,
         memo=MEMO_ENTRIES * math.prod(plan.tile) * sizes.result,
     )
-    more = min(max(ahead - rest.total, 0), cell_row)
-    return Footprint(**{field.name: getattr(rest, field.name) for field in fields(rest)} | {"ahead": more})
+    return replace(rest, ahead=min(max(ahead - rest.total, 0), cell_row))
 
 
 def _cells(sizes: Sizes, stripe: int) -> tuple[int, int]:

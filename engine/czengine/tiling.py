@@ -12,7 +12,7 @@ from czengine.certificate import certify, reach_of
 from czengine.config import RunOptions, TilingMethod, TilingOptions
 from czengine.errors import PlanError
 from czengine.graph.memory import activation_bytes
-from czengine.graph.reach import Reach, analyze
+from czengine.graph.reach import analyze
 from czengine.graph.retile import retile
 from czengine.graph.signature import parse_onnx
 from czengine.model import Model
@@ -34,23 +34,31 @@ class Tiling:
 
     Attributes
     ----------
-    method : {"intellesis", "seamless"}
-        Which rule places the tiles.
     tile : (height, width)
         Of a tile; for "seamless" the largest there may be.
-    border : (y, x)
-        Smallest border per side; for "seamless" the larger side.
-    reach : Reach or None
-        What the graph proves, where that was asked for.
+    before, after : (y, x)
+        Smallest border towards the first, and towards the last, row and column.
+    stride : (y, x) or None
+        The grid that seamless tiles begin on; None for "intellesis".
     notes : tuple of str
         What a user should know.
     """
 
-    method: TilingMethod
     tile: Pair
-    border: Pair
-    reach: Reach | None = None
+    before: Pair
+    after: Pair
+    stride: Pair | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> TilingMethod:
+        """Which rule places the tiles."""
+        return "intellesis" if self.stride is None else "seamless"
+
+    @property
+    def border(self) -> Pair:
+        """Smallest border on either side, (y, x)."""
+        return _larger(self.before, self.after)
 
     def plan(self, height: int, width: int) -> TilePlan:
         """The tiles of a plane.
@@ -60,18 +68,10 @@ class Tiling:
         PlanError
             Where tile and border do not make a tiling.
         """
-        if self.method == "intellesis" or self.reach is None:
+        if self.stride is None:
             return plan_plane(height, width, tile=self.tile, border=self.border)
-        before, after, stride = self.reach.before, self.reach.after, self.reach.stride
-        if before is None or after is None or stride is None:
-            raise PlanError("seamless tiling was asked for without a proof; use --tiling intellesis")
         return plan_seamless(
-            height,
-            width,
-            tile=self.tile,
-            before=_larger(before, self.border),
-            after=_larger(after, self.border),
-            stride=stride,
+            height, width, tile=self.tile, before=self.before, after=self.after, stride=self.stride
         )
 
 
@@ -99,7 +99,7 @@ def _intellesis(model: Model, options: TilingOptions) -> Tiling:
     if options.border is not None:
         certificate = certify(reach_of(spec, model.network), border)
         notes = () if certificate.exact else (certificate.sentence,)
-    return Tiling(method="intellesis", tile=tile, border=border, notes=notes)
+    return Tiling(tile=tile, before=border, after=border, notes=notes)
 
 
 def _seamless(model: Model, options: TilingOptions, run: RunOptions) -> Tiling:
@@ -125,7 +125,7 @@ def _seamless(model: Model, options: TilingOptions, run: RunOptions) -> Tiling:
         budget=run.memory_limit,
         batch=model.spec.fixed_batch or run.batch,
     )
-    return Tiling(method="seamless", tile=tile, border=_larger(before, after), reach=reach)
+    return Tiling(tile=tile, before=before, after=after, stride=stride)
 
 
 def _graph(model: Model, what: str) -> ModelProto:

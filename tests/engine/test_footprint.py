@@ -14,6 +14,7 @@ from czengine.errors import OptionError
 from czengine.footprint import MEMO_ENTRIES, QUEUED, Footprint, Memory, Sizes, plan_memory
 from czengine.plan import plan_plane
 from czengine.schedule import Grid, Stripe, stripes
+from tests.support.limits import needed
 
 PLENTY = 2**40
 MIB = 2**20
@@ -58,19 +59,6 @@ def jobs(draw: st.DrawFn, widest: int = 600) -> Sizes:
         threads=draw(st.integers(1, 4)),
         planes=draw(st.integers(1, 3)),
     )
-
-
-def needed(sizes: Sizes) -> int:
-    """The smallest limit, in bytes."""
-    low, high = 0, 2**25  # the small images here need less
-    while low < high:
-        middle = (low + high) // 2
-        try:
-            plan_memory(sizes, middle)
-            high = middle
-        except OptionError:
-            low = middle + 1
-    return low
 
 
 def somewhere(sizes: Sizes, place: float) -> Memory:

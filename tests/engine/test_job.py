@@ -28,7 +28,7 @@ def prepare(
     return prepare_job(
         spec or make_spec(),
         source,
-        tiling=Tiling(method="intellesis", tile=(32, 32), border=(4, 4)),
+        tiling=Tiling(tile=(32, 32), before=(4, 4), after=(4, 4)),
         inputs=InputOptions(),
         output=output or OutputOptions(),
         run=RunOptions(),

@@ -16,6 +16,7 @@ from czengine.ordering import Order, plan_order
 from czengine.plan import plan_plane
 from czengine.schedule import Grid, plane_groups
 from czengine.sources.base import PlaneIndex
+from tests.support.limits import needed
 
 PLENTY = 2**40
 MIB = 2**20
@@ -75,7 +76,7 @@ def test_planes_that_share_chunks_go_together_where_memory_allows() -> None:
 
 def test_planes_go_one_by_one_where_memory_is_short() -> None:
     planes = planes_of(7)
-    for_all = _needed(replace(sizes_of(), planes=7))
+    for_all = needed(replace(sizes_of(), planes=7))
     assert groups_of(plan_order(sizes_of(), planes, (10,), for_all)) == [planes]
     order = plan_order(sizes_of(), planes, (10,), for_all - 1)
     assert groups_of(order) == [(plane,) for plane in planes]
@@ -93,21 +94,8 @@ def test_the_error_is_that_of_single_planes_and_names_a_limit_that_is_enough(dep
 
 def test_a_group_is_done_stripe_by_stripe() -> None:
     planes = planes_of(4)
-    order = plan_order(sizes_of(), planes, (2,), _needed(replace(sizes_of(), planes=2)))
+    order = plan_order(sizes_of(), planes, (2,), needed(replace(sizes_of(), planes=2)))
     work = [(sweep.group.planes, sweep.stripe.left) for sweep in order.sweeps]
     lefts = range(0, 3000, order.memory.stripe)
     assert len(lefts) > 1
     assert work == list(itertools.product([((0,), (1,)), ((2,), (3,))], lefts))
-
-
-def _needed(sizes: Sizes) -> int:
-    """The smallest limit, in bytes."""
-    low, high = 0, 2**30
-    while low < high:
-        middle = (low + high) // 2
-        try:
-            plan_memory(sizes, middle)
-            high = middle
-        except OptionError:
-            low = middle + 1
-    return low

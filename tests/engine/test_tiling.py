@@ -119,6 +119,34 @@ def test_seamless_is_the_whole_plane_in_one_call(
     np.testing.assert_array_equal(labels[sure], expected.argmax(0)[sure] + 1)
 
 
+def test_a_network_that_looks_one_way_needs_a_border_on_that_side_only(tmp_path: Path) -> None:
+    weights = np.random.default_rng(4).normal(size=(2, 1, 5, 3)).astype(np.float32)
+    node = helper.make_node("Conv", ["input", "w"], ["output"], pads=[4, 0, 0, 2])
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", depth, "h", "w_"])
+        for name, depth in (("input", 1), ("output", 2))
+    ]
+    graph = helper.make_graph(
+        [node], "network", ports[:1], ports[1:], [numpy_helper.from_array(weights, "w")]
+    )
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = open_model(archive_of(tmp_path, network))
+    tiling = choose_tiling(model, TilingOptions(method="seamless", tile=(32, 32)), CPU)
+    assert (tiling.before, tiling.after, tiling.border) == ((4, 0), (0, 2), (4, 2))
+    plane = pattern((100, 90), "u1")
+    small, whole = (
+        predict_array(
+            model,
+            plane,
+            tiling=TilingOptions(method="seamless", tile=tile),
+            run=CPU,
+            output=OutputOptions(scores=True),
+        )
+        for tile in ((32, 32), (100, 90))
+    )
+    np.testing.assert_allclose(small, whole, atol=1e-5, rtol=0)
+
+
 def test_seamless_in_files_and_stripes(archive: Path, tmp_path: Path) -> None:
     import zarr
 

@@ -1,12 +1,22 @@
-"""Networks of well-behaved archives, read without the engine: enough for what the baselines run, and no more."""
+"""What the baselines share: their arguments, and networks of well-behaved archives, read without the engine."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import xml.etree.ElementTree as ET
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+
+
+def read_arguments(doc: str | None) -> argparse.Namespace:
+    """What the command line of a baseline says: `model`, `image` and `out`, paths; `threads`, 0 for all."""
+    parser = argparse.ArgumentParser(description=doc)
+    for name in ("model", "image", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--threads", type=int, default=0)
+    return parser.parse_args()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,12 @@ the image, pads it by reflection to a tile, calls `session.run` once, writes the
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 
-from czbench.contestants.archives import read_archive
+from czbench.contestants.archives import read_archive, read_arguments
 
 
 def main() -> None:
@@ -22,12 +20,7 @@ def main() -> None:
     import onnxruntime
     import zarr
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("image", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--threads", type=int, default=0)
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__)
     archive = read_archive(arguments.model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = arguments.threads
